@@ -1,0 +1,113 @@
+// Gets Debian packages without root and without installing them: `apt-get download` and `dpkg -x`.
+// Nothing here changes the system. When its package lists are missing, too old, or of another architecture,
+// lists of our own are fetched into build/apt.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const build = fileURLToPath(new URL('../build/', import.meta.url))
+
+/** Debian's name of a Node architecture: `amd64` for `x64`. */
+export function debianArchitecture(arch = process.arch) {
+  return { x64: 'amd64', ia32: 'i386', arm: 'armhf', ppc64: 'ppc64el' }[arch] ?? arch
+}
+
+/** The multiarch folder of a Node architecture: `x86_64-linux-gnu` for `x64`. */
+export function multiarchTriplet(arch = process.arch) {
+  const cpu = { x64: 'x86_64', ia32: 'i386', arm: 'arm', arm64: 'aarch64', ppc64: 'powerpc64le' }[arch] ?? arch
+  return `${cpu}-linux-${arch === 'arm' ? 'gnueabihf' : 'gnu'}`
+}
+
+/** True where packages can be had at all: Debian, Ubuntu and what descends from them. */
+export function hasApt() {
+  return process.platform === 'linux' && works('apt-get', '--version') && works('dpkg', '--version')
+}
+
+/**
+ * Downloads packages, checked by apt against the signatures of the distribution.
+ *
+ * @param {string[]} packages names, each with `=version` where it matters
+ * @param {string} folder where the .deb files go; made if need be
+ * @param {string} [arch] Node's name of the architecture
+ * @returns {string[]} the paths of the .deb files
+ * @throws {Error} with what apt said
+ */
+export function download(packages, folder, arch = process.arch) {
+  mkdirSync(folder, { recursive: true })
+  const temporary = mkdtempSync(join(folder, 'download-'))
+  try {
+    const foreign = arch !== process.arch
+    const first = foreign ? null : apt(['download', ...packages], { cwd: temporary })
+    if (first?.status !== 0) {
+      const options = privateLists(arch)
+      const second = apt([...options, 'download', ...packages], { cwd: temporary })
+      if (second.status !== 0) throw new Error(complaint(second) || complaint(first))
+    }
+    return readdirSync(temporary).map((name) => {
+      const path = join(folder, name)
+      renameSync(join(temporary, name), path)
+      return path
+    })
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** The packages that an installation of these would add to this machine, themselves included. */
+export function missingPackages(packages) {
+  const simulate = ['--simulate', '--no-install-recommends', 'install', ...packages]
+  let answer = apt(simulate)
+  if (answer.status !== 0) answer = apt([...privateLists(process.arch), ...simulate])
+  if (answer.status !== 0) throw new Error(complaint(answer))
+  const names = [...answer.stdout.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name)
+  return [...new Set([...packages, ...names])]
+}
+
+/** Unpacks a .deb file into a folder. */
+export function extract(deb, folder) {
+  mkdirSync(folder, { recursive: true })
+  const answer = spawnSync('dpkg', ['-x', deb, folder], { encoding: 'utf8' })
+  if (answer.status !== 0) throw new Error(`dpkg could not unpack ${deb}: ${complaint(answer)}`)
+}
+
+function works(command, ...args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+}
+
+function apt(args, options = {}) {
+  return spawnSync('apt-get', ['-o', 'APT::Sandbox::User=', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options
+  })
+}
+
+function complaint(answer) {
+  if (!answer) return ''
+  const text = answer.error ? answer.error.message : answer.stderr
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('W:'))
+  return lines.join('\n')
+}
+
+/** Options that make apt use package lists of our own, which are fetched here. */
+function privateLists(arch) {
+  const architecture = debianArchitecture(arch)
+  const state = join(build, 'apt', architecture)
+  mkdirSync(join(state, 'lists/partial'), { recursive: true })
+  mkdirSync(join(state, 'cache/archives/partial'), { recursive: true })
+  const options = [`Dir::State=${state}`, `Dir::Cache=${join(state, 'cache')}`]
+  if (arch === process.arch) {
+    options.push('Dir::State::status=/var/lib/dpkg/status')
+  } else {
+    const status = join(state, 'status')
+    if (!existsSync(status)) writeFileSync(status, '')
+    options.push(`Dir::State::status=${status}`)
+    options.push(`APT::Architecture=${architecture}`, `APT::Architectures::=${architecture}`)
+  }
+  const flags = options.flatMap((option) => ['-o', option])
+  apt([...flags, 'update'])
+  return flags
+}

@@ -1,0 +1,293 @@
+// Gets Paho C and puts our own objects in the place of some of its own (native/seam/symbols.json).
+// Plain Node: works without node_modules. Does nothing when build/paho/<arch> is what it would make.
+//
+//   node deps/prepare.mjs [--arch <Node's name>] [--print]
+//
+// --print writes the folder of the prepared library to stdout, for binding.gyp and CMakeLists.txt.
+
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { debianArchitecture, download, extract, hasApt, multiarchTriplet } from './debian.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const table = readJson('native/seam/symbols.json')
+const pins = readJson('deps/paho.json')
+const inputs = ['native/seam/symbols.json', 'deps/paho.json', 'deps/prepare.mjs', 'deps/debian.mjs']
+
+/** A failure whose message alone tells the user what to do. */
+export class PrepareError extends Error {}
+
+/**
+ * Makes build/paho/<arch> with libpaho-mqtt.a and include/.
+ *
+ * @param {{ arch?: string, log?: (line: string) => void }} [options]
+ * @returns {string} the folder
+ * @throws {PrepareError} when Paho cannot be had here, or is not the Paho that the table is about
+ */
+export function preparePaho({ arch = process.arch, log = () => {} } = {}) {
+  const folder = join(root, 'build/paho', arch)
+  const made = `${sha256(inputs.map((path) => readFileSync(join(root, path))).join('\0'))}`
+  if (isCurrent(folder, made)) return folder
+
+  log(`Preparing Paho C ${pins.version} (${arch})`)
+  mkdirSync(join(root, 'build/paho'), { recursive: true })
+  const work = mkdtempSync(join(root, 'build/paho', `${arch}-`))
+  try {
+    const source = findPaho(arch, work)
+    log(`  from ${source.description}`)
+    const tools = findTools(arch)
+    const members = redirect(source.archive, join(work, 'members'), tools)
+    const output = join(work, 'output')
+    mkdirSync(output)
+    const archive = join(output, 'libpaho-mqtt.a')
+    run(tools.ar, ['rcs', archive, ...members])
+    checkUndefined(tools.symbols(archive))
+    cpSync(source.include, join(output, 'include'), { recursive: true, filter: isHeader })
+    const stamp = { made, source: source.file, sha256: source.sha256 }
+    writeFileSync(join(output, 'stamp.json'), `${JSON.stringify(stamp, null, 2)}\n`)
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(output, folder)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+  return folder
+}
+
+function isCurrent(folder, made) {
+  const stampFile = join(folder, 'stamp.json')
+  if (!existsSync(stampFile)) return false
+  const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
+  if (stamp.made !== made || !existsSync(join(folder, 'libpaho-mqtt.a'))) return false
+  // A library of the system may be replaced by an upgrade. A pinned package cannot change.
+  return stamp.source === null || (existsSync(stamp.source) && sha256(readFileSync(stamp.source)) === stamp.sha256)
+}
+
+// --- Where Paho comes from ------------------------------------------------------------------------------------
+
+function findPaho(arch, work) {
+  const tried = []
+  for (const find of [fromDebian, fromSystem, fromHomebrew, fromVcpkg]) {
+    const found = find(arch, work, tried)
+    if (found) return found
+  }
+  throw new PrepareError(
+    [
+      `Paho MQTT C ${pins.version} (${table.archive} and its headers) was not found for ${process.platform}-${arch}:`,
+      ...tried.map((line) => `  - ${line}`),
+      howToInstall(arch)
+    ].join('\n')
+  )
+}
+
+function howToInstall(arch) {
+  if (process.platform === 'darwin') return `Install the package ${pins.homebrew}: brew install ${pins.homebrew}`
+  if (process.platform === 'win32') return `Install the package ${pins.vcpkg}: vcpkg install ${pins.vcpkg}`
+  const { package: name, version } = pins.debian
+  const suffix = arch === process.arch ? '' : `:${debianArchitecture(arch)}`
+  return (
+    `Install the package ${name}, version ${version} (Debian 12): ` +
+    `sudo apt-get update && sudo apt-get install ${name}${suffix}=${version}`
+  )
+}
+
+function fromDebian(arch, work, tried) {
+  if (!hasApt()) {
+    if (process.platform === 'linux') tried.push('no apt-get and dpkg to fetch it with')
+    return null
+  }
+  const { package: name, version, sha256: sums } = pins.debian
+  const architecture = debianArchitecture(arch)
+  const expected = sums[architecture]
+  if (!expected) {
+    tried.push(`deps/paho.json has no checksum of ${name} for ${architecture}`)
+    return null
+  }
+  const cache = join(root, 'build/downloads')
+  let deb = join(cache, `${name}_${version}_${architecture}.deb`)
+  if (!existsSync(deb)) {
+    try {
+      const [path] = download([`${name}=${version}`], cache, arch)
+      deb = path
+    } catch (error) {
+      tried.push(`apt-get download ${name}=${version}: ${error.message}`)
+      return null
+    }
+  }
+  const found = sha256(readFileSync(deb))
+  if (found !== expected) {
+    rmSync(deb)
+    throw new PrepareError(
+      `The package ${name} ${version} (${architecture}) has the SHA-256 ${found}, ` +
+        `but deps/paho.json pins ${expected}. It was deleted and not used.`
+    )
+  }
+  const unpacked = join(work, 'package')
+  extract(deb, unpacked)
+  return {
+    description: `Debian's ${name} ${version}, checksum verified`,
+    archive: join(unpacked, 'usr/lib', multiarchTriplet(arch), table.archive),
+    include: join(unpacked, 'usr/include'),
+    file: null,
+    sha256: expected
+  }
+}
+
+function fromSystem(arch, _work, tried) {
+  if (process.platform !== 'linux') return null
+  const places = [`/usr/lib/${multiarchTriplet(arch)}`]
+  if (arch === process.arch) places.push('/usr/lib64', '/usr/lib', '/usr/local/lib')
+  return installed(places, (folder) => (folder.startsWith('/usr/local') ? '/usr/local/include' : '/usr/include'), tried)
+}
+
+function fromHomebrew(_arch, _work, tried) {
+  if (process.platform !== 'darwin') return null
+  const answer = spawnSync('brew', ['--prefix', pins.homebrew], { encoding: 'utf8' })
+  if (answer.status !== 0) {
+    tried.push(`brew --prefix ${pins.homebrew} found nothing`)
+    return null
+  }
+  const prefix = answer.stdout.trim()
+  return installed([join(prefix, 'lib')], () => join(prefix, 'include'), tried)
+}
+
+function fromVcpkg(arch, _work, tried) {
+  const vcpkg = process.env.VCPKG_ROOT
+  if (!vcpkg) {
+    if (process.platform === 'win32') tried.push('VCPKG_ROOT is not set')
+    return null
+  }
+  const platform = { win32: 'windows-static', darwin: 'osx', linux: 'linux' }[process.platform]
+  const prefix = join(vcpkg, 'installed', `${arch}-${platform}`)
+  return installed([join(prefix, 'lib')], () => join(prefix, 'include'), tried)
+}
+
+function installed(folders, include, tried) {
+  const names = [table.archive, 'paho-mqtt3a-static.lib', 'paho-mqtt3a.lib']
+  for (const folder of folders) {
+    const name = names.find((candidate) => existsSync(join(folder, candidate)))
+    if (name === undefined) {
+      tried.push(`no ${table.archive} in ${folder}`)
+    } else if (!existsSync(join(include(folder), 'MQTTAsync.h'))) {
+      tried.push(`no MQTTAsync.h in ${include(folder)}`)
+    } else {
+      const file = join(folder, name)
+      const description = `${file}, as installed`
+      return { description, archive: file, include: include(folder), file, sha256: sha256(readFileSync(file)) }
+    }
+  }
+  return null
+}
+
+function isHeader(path) {
+  const name = path.slice(path.lastIndexOf('include'))
+  return !name.includes('.') || /[\\/]MQTT\w+\.h$/.test(name)
+}
+
+// --- The archive ----------------------------------------------------------------------------------------------
+
+/** Unpacks the archive, leaves out what is removed, renames what is redirected; returns the members' paths. */
+function redirect(archive, folder, tools) {
+  mkdirSync(folder)
+  run(tools.ar, ['x', archive], { cwd: folder })
+  const members = new Map(readdirSync(folder).map((file) => [file.replace(/(\.c)?\.(o|obj)$/, ''), join(folder, file)]))
+  for (const { member } of table.removed) {
+    if (!members.delete(member)) throw notSupported(`it has no member ${member}`)
+  }
+  const renames = new Map([...members.keys()].map((member) => [member, []]))
+  for (const { symbol, to, in: places } of table.redirected) {
+    for (const member of places) {
+      const undefinedThere = members.has(member) && tools.symbols(members.get(member)).undefined
+      if (!undefinedThere?.has(symbol)) throw notSupported(`its member ${member} does not refer to ${symbol}`)
+      renames.get(member).push(`--redefine-sym=${tools.prefix}${symbol}=${tools.prefix}${to}`)
+    }
+  }
+  for (const [member, flags] of renames) {
+    if (flags.length > 0) run(tools.objcopy, [...flags, members.get(member)])
+  }
+  return [...members.values()]
+}
+
+/** What the prepared library refers to is defined in it, provided by the seam, or harmless. */
+function checkUndefined({ defined, undefined: wanted }) {
+  const provided = new Set([...table.removed.flatMap(({ provides }) => provides), ...table.redirected.map(({ to }) => to)])
+  const harmless = new Set(table.libc.flatMap(({ symbols }) => symbols))
+  const strangers = [...wanted].filter(
+    (symbol) => !defined.has(symbol) && !provided.has(symbol) && !harmless.has(symbol)
+  )
+  if (strangers.length > 0) throw notSupported(`it also refers to ${strangers.sort().join(', ')}`)
+  const idle = [...provided].filter((symbol) => !wanted.has(symbol))
+  if (idle.length > 0) throw notSupported(`it does not refer to ${idle.sort().join(', ')}`)
+}
+
+function notSupported(detail) {
+  return new PrepareError(
+    `This is not the Paho MQTT C ${table.paho} that native/seam/symbols.json is about: ${detail}.\n` +
+      `Only version ${table.paho} is supported.`
+  )
+}
+
+// --- Tools ----------------------------------------------------------------------------------------------------
+
+function findTools(arch) {
+  const cross = arch === process.arch ? [] : [`${multiarchTriplet(arch)}-`]
+  const tool = (name, variable) => {
+    const native = arch === process.arch ? [name] : []
+    const candidates = [process.env[variable], ...cross.map((prefix) => prefix + name), ...native, `llvm-${name}`, name]
+    const found = candidates.find(
+      (candidate) => candidate && spawnSync(candidate, ['--version'], { stdio: 'ignore' }).error === undefined
+    )
+    if (found) return found
+    const command = process.platform === 'darwin' ? 'brew install llvm' : 'sudo apt-get install binutils'
+    throw new PrepareError(`${name} was not found. Install the package binutils or LLVM: ${command}`)
+  }
+  const nm = tool('nm', 'NM')
+  const prefix = process.platform === 'darwin' ? '_' : ''
+  return {
+    ar: tool('ar', 'AR'),
+    objcopy: tool('objcopy', 'OBJCOPY'),
+    prefix,
+    symbols(file) {
+      const defined = new Set()
+      const wanted = new Set()
+      for (const line of run(nm, ['-P', '-g', file]).split('\n')) {
+        const [name, type] = line.split(' ')
+        if (!type) continue
+        const symbol = name.slice(prefix.length)
+        if (/[Uvw]/.test(type)) wanted.add(symbol)
+        else defined.add(symbol)
+      }
+      return { defined, undefined: wanted }
+    }
+  }
+}
+
+function run(command, args, options = {}) {
+  const answer = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26, ...options })
+  if (answer.error) throw answer.error
+  if (answer.status !== 0) throw new PrepareError(`${command} ${args.join(' ')} failed:\n${answer.stderr}`)
+  return answer.stdout
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'))
+}
+
+function sha256(data) {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { arch: { type: 'string' }, print: { type: 'boolean', default: false } } })
+  try {
+    const folder = preparePaho({ arch: values.arch, log: (line) => console.error(line) })
+    if (values.print) process.stdout.write(folder)
+  } catch (error) {
+    if (!(error instanceof PrepareError)) throw error
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}
