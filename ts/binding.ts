@@ -1,0 +1,162 @@
+/**
+ * The whole native boundary: what the addon exports, and the layout of the two buffers that cross it.
+ *
+ * Nothing crosses once a message. What arrives is packed by the addon as bytes (a slab) and eight integers
+ * a record (an index) and drained in bursts; what leaves is packed here as one buffer of commands a tick;
+ * acknowledgements come back as integers among the records. All integers are little endian.
+ */
+
+/** What the addon exports, once for each environment (main thread or worker) that loads it. */
+export interface Binding {
+  /** The version of Eclipse Paho MQTT C inside, for example `1.3.12`. */
+  readonly pahoVersion: string
+  /**
+   * Registers the environment's doorbell. Called once, before anything else.
+   * @param onEvents runs on this environment's event loop when events wait; one call for a whole burst
+   */
+  attach(onEvents: () => void): void
+  /** Keeps the event loop alive until `release()`. Calling it twice is the same as once. */
+  hold(): void
+  /** Stops keeping the event loop alive. Calling it twice is the same as once. */
+  release(): void
+  /**
+   * Starts to connect.
+   * @returns a process-unique connection number above 0. The connection's events are at most one OPENED and
+   *   exactly one CLOSED, which is the last one.
+   */
+  open(options: ConnectionOptions): number
+  /**
+   * Copies commands; they are executed in order on the API thread.
+   * @param length the number of bytes of `commands` in use, a multiple of 4
+   */
+  submit(commands: Uint8Array, length: number): void
+  /**
+   * Moves as many waiting events as fit into `slab` and `index`.
+   * @param slab gets the events' bytes from `offset` on; the offsets in records are absolute within it
+   * @param index gets the records, `RECORD_WORDS` words each; its length bounds how many come at once
+   * @returns the number of records; 0 when nothing waits; -n when the next event needs n bytes of slab.
+   *   The doorbell rings again only for events that arrive after a call that returned 0.
+   */
+  drain(slab: Uint8Array, offset: number, index: Uint32Array): number
+  /** Turns Paho's own trace lines, as TRACE records, on or off. */
+  trace(enabled: boolean): void
+}
+
+/** The options of one connection. */
+export interface ConnectionOptions {
+  /** In order of preference; they are raced as in RFC 8305 ("happy eyeballs"). */
+  addresses: Array<[address: string, port: number, family: 4 | 6]>
+  /** The protocol level of CONNECT: 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0. */
+  protocol: 3 | 4 | 5
+  identifier: string
+  /** Clean Session on MQTT 3.x. */
+  cleanStart: boolean
+  /** Seconds; 0 turns it off. */
+  keepalive: number
+  username?: string
+  password?: Uint8Array
+  will?: ConnectionWill
+  /** CONNECT properties including their length prefix; empty on MQTT 3.x. */
+  properties: Uint8Array
+  /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
+  maxInflight: number
+}
+
+/** The will of one connection. */
+export interface ConnectionWill {
+  topic: string
+  payload: Uint8Array
+  qos: number
+  retain: boolean
+  /** Will properties including their length prefix; empty on MQTT 3.x. */
+  properties: Uint8Array
+}
+
+/** Words of one record of the index. Word 0 is `kind | flags << 8`, word 1 the connection. */
+export const RECORD_WORDS = 8
+
+/**
+ * A message. Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`, `MESSAGE_DUP`. Words: 2 topic id or
+ * `INLINE_TOPIC`, 3 offset, 4 topic length (0 unless inline), 5 length of the properties (raw, without
+ * their length prefix), 6 payload length, 7 packet identifier (0 for QoS 0). At the offset stand the topic,
+ * the properties and the payload. A QoS 2 message arrives when its PUBREL came.
+ */
+export const EVENT_MESSAGE = 1
+/** Words: 2 id, 3 offset, 4 length. From now on this id means this topic; ids are used again. */
+export const EVENT_TOPIC = 2
+/** CONNACK accepted. Words: 2 session present, 3 offset and 4 length of its properties (raw). */
+export const EVENT_OPENED = 3
+/**
+ * The last event of a connection. Flags: bit 0 when OPENED had happened. Words: 2 cause (`CAUSE_…`),
+ * 3 offset, 4 length, 5 code, 6 errno; their meaning depends on the cause.
+ */
+export const EVENT_CLOSED = 4
+/**
+ * An operation has ended. Words: 2 operation, 3 offset, 4 length, 5 code. PUBLISH: the reason code of
+ * PUBACK, PUBREC or PUBCOMP (0 on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and
+ * UNSUBSCRIBE: the bytes are one reason code a filter (none for UNSUBACK on 3.x). `CODE_WITHDRAWN`: cancelled
+ * before it was sent.
+ */
+export const EVENT_DONE = 5
+/** A line of Paho's trace. Words: 2 level, 3 offset, 4 length. */
+export const EVENT_TRACE = 6
+
+export const MESSAGE_QOS = 0b0011
+export const MESSAGE_RETAIN = 0b0100
+export const MESSAGE_DUP = 0b1000
+
+/** In place of a topic id: the topic's bytes are in the record. */
+export const INLINE_TOPIC = 0xffff_ffff
+/** Topic ids are below this. */
+export const TOPIC_IDS = 4096
+
+export const CODE_WITHDRAWN = 0x100
+
+/** A graceful CLOSE is done: DISCONNECT has left. */
+export const CAUSE_LOCAL = 0
+/** A forced CLOSE is done. */
+export const CAUSE_ABORTED = 1
+/**
+ * The byte stream failed. The errno says how, 0 means that the peer closed it. The bytes are the
+ * `address:port` concerned; the code is one of `TRANSPORT_…`.
+ */
+export const CAUSE_TRANSPORT = 2
+/** CONNACK refused the connection: its code, its properties (raw) as bytes. */
+export const CAUSE_REFUSED = 3
+/** MQTT 5: the server sent DISCONNECT: its code, its properties (raw) as bytes. */
+export const CAUSE_SERVER_DISCONNECT = 4
+/** No PINGRESP within the keepalive time. */
+export const CAUSE_KEEPALIVE = 5
+/** The server broke the protocol: an MQTT 5 reason code as code, an English description as bytes. */
+export const CAUSE_PROTOCOL = 6
+
+export const TRANSPORT_CONNECT = 1
+export const TRANSPORT_READ = 2
+export const TRANSPORT_WRITE = 3
+
+/**
+ * Words that every command begins with: 0 the length of the whole command in bytes, padded to a multiple of 4;
+ * 1 `kind | flags << 8`; 2 the connection; 3 the operation, chosen here (0 for none). Further words and the
+ * bytes after them depend on the kind.
+ */
+export const COMMAND_WORDS = 4
+
+/**
+ * Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`. Words: 4 topic length, 5 properties length, 6 payload length.
+ * Bytes: topic, NUL, properties including their length prefix (none: no bytes), payload.
+ */
+export const COMMAND_PUBLISH = 1
+/**
+ * Words: 4 filter count, 5 properties length. Bytes: properties including their length prefix, then for each
+ * filter one byte of options (as on the wire), two bytes of length, the filter, NUL.
+ */
+export const COMMAND_SUBSCRIBE = 2
+/** As SUBSCRIBE, with options of 0. */
+export const COMMAND_UNSUBSCRIBE = 3
+/** Withdraws the operation if it has not been sent; otherwise it goes on and its DONE comes as usual. */
+export const COMMAND_CANCEL = 4
+/** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. Word 4: DISCONNECT's reason code. */
+export const COMMAND_CLOSE = 5
+
+/** CLOSE without DISCONNECT, dropping what is unsent. */
+export const CLOSE_FORCE = 1
