@@ -16,7 +16,8 @@ export function debianArchitecture(arch = process.arch) {
 
 /** The multiarch folder of a Node architecture: `x86_64-linux-gnu` for `x64`. */
 export function multiarchTriplet(arch = process.arch) {
-  const cpu = { x64: 'x86_64', ia32: 'i386', arm: 'arm', arm64: 'aarch64', ppc64: 'powerpc64le' }[arch] ?? arch
+  const cpu =
+    { x64: 'x86_64', ia32: 'i386', arm: 'arm', arm64: 'aarch64', ppc64: 'powerpc64le' }[arch] ?? arch
   return `${cpu}-linux-${arch === 'arm' ? 'gnueabihf' : 'gnu'}`
 }
 
@@ -81,7 +82,7 @@ function apt(args, options = {}) {
     encoding: 'utf8',
     env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...options
+    ...options,
   })
 }
 

@@ -7,7 +7,18 @@
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -63,7 +74,9 @@ function isCurrent(folder, made) {
   const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
   if (stamp.made !== made || !existsSync(join(folder, 'libpaho-mqtt.a'))) return false
   // A library of the system may be replaced by an upgrade. A pinned package cannot change.
-  return stamp.source === null || (existsSync(stamp.source) && sha256(readFileSync(stamp.source)) === stamp.sha256)
+  return (
+    stamp.source === null || (existsSync(stamp.source) && sha256(readFileSync(stamp.source)) === stamp.sha256)
+  )
 }
 
 // --- Where Paho comes from ------------------------------------------------------------------------------------
@@ -78,13 +91,14 @@ function findPaho(arch, work) {
     [
       `Paho MQTT C ${pins.version} (${table.archive} and its headers) was not found for ${process.platform}-${arch}:`,
       ...tried.map((line) => `  - ${line}`),
-      howToInstall(arch)
-    ].join('\n')
+      howToInstall(arch),
+    ].join('\n'),
   )
 }
 
 function howToInstall(arch) {
-  if (process.platform === 'darwin') return `Install the package ${pins.homebrew}: brew install ${pins.homebrew}`
+  if (process.platform === 'darwin')
+    return `Install the package ${pins.homebrew}: brew install ${pins.homebrew}`
   if (process.platform === 'win32') return `Install the package ${pins.vcpkg}: vcpkg install ${pins.vcpkg}`
   const { package: name, version } = pins.debian
   const suffix = arch === process.arch ? '' : `:${debianArchitecture(arch)}`
@@ -122,7 +136,7 @@ function fromDebian(arch, work, tried) {
     rmSync(deb)
     throw new PrepareError(
       `The package ${name} ${version} (${architecture}) has the SHA-256 ${found}, ` +
-        `but deps/paho.json pins ${expected}. It was deleted and not used.`
+        `but deps/paho.json pins ${expected}. It was deleted and not used.`,
     )
   }
   const unpacked = join(work, 'package')
@@ -132,7 +146,7 @@ function fromDebian(arch, work, tried) {
     archive: join(unpacked, 'usr/lib', multiarchTriplet(arch), table.archive),
     include: join(unpacked, 'usr/include'),
     file: null,
-    sha256: expected
+    sha256: expected,
   }
 }
 
@@ -140,7 +154,11 @@ function fromSystem(arch, _work, tried) {
   if (process.platform !== 'linux') return null
   const places = [`/usr/lib/${multiarchTriplet(arch)}`]
   if (arch === process.arch) places.push('/usr/lib64', '/usr/lib', '/usr/local/lib')
-  return installed(places, (folder) => (folder.startsWith('/usr/local') ? '/usr/local/include' : '/usr/include'), tried)
+  return installed(
+    places,
+    (folder) => (folder.startsWith('/usr/local') ? '/usr/local/include' : '/usr/include'),
+    tried,
+  )
 }
 
 function fromHomebrew(_arch, _work, tried) {
@@ -176,7 +194,13 @@ function installed(folders, include, tried) {
     } else {
       const file = join(folder, name)
       const description = `${file}, as installed`
-      return { description, archive: file, include: include(folder), file, sha256: sha256(readFileSync(file)) }
+      return {
+        description,
+        archive: file,
+        include: include(folder),
+        file,
+        sha256: sha256(readFileSync(file)),
+      }
     }
   }
   return null
@@ -193,7 +217,9 @@ function isHeader(path) {
 function redirect(archive, folder, tools) {
   mkdirSync(folder)
   run(tools.ar, ['x', archive], { cwd: folder })
-  const members = new Map(readdirSync(folder).map((file) => [file.replace(/(\.c)?\.(o|obj)$/, ''), join(folder, file)]))
+  const members = new Map(
+    readdirSync(folder).map((file) => [file.replace(/(\.c)?\.(o|obj)$/, ''), join(folder, file)]),
+  )
   for (const { member } of table.removed) {
     if (!members.delete(member)) throw notSupported(`it has no member ${member}`)
   }
@@ -213,10 +239,13 @@ function redirect(archive, folder, tools) {
 
 /** What the prepared library refers to is defined in it, provided by the seam, or harmless. */
 function checkUndefined({ defined, undefined: wanted }) {
-  const provided = new Set([...table.removed.flatMap(({ provides }) => provides), ...table.redirected.map(({ to }) => to)])
+  const provided = new Set([
+    ...table.removed.flatMap(({ provides }) => provides),
+    ...table.redirected.map(({ to }) => to),
+  ])
   const harmless = new Set(table.libc.flatMap(({ symbols }) => symbols))
   const strangers = [...wanted].filter(
-    (symbol) => !defined.has(symbol) && !provided.has(symbol) && !harmless.has(symbol)
+    (symbol) => !defined.has(symbol) && !provided.has(symbol) && !harmless.has(symbol),
   )
   if (strangers.length > 0) throw notSupported(`it also refers to ${strangers.sort().join(', ')}`)
   const idle = [...provided].filter((symbol) => !wanted.has(symbol))
@@ -226,7 +255,7 @@ function checkUndefined({ defined, undefined: wanted }) {
 function notSupported(detail) {
   return new PrepareError(
     `This is not the Paho MQTT C ${table.paho} that native/seam/symbols.json is about: ${detail}.\n` +
-      `Only version ${table.paho} is supported.`
+      `Only version ${table.paho} is supported.`,
   )
 }
 
@@ -236,9 +265,16 @@ function findTools(arch) {
   const cross = arch === process.arch ? [] : [`${multiarchTriplet(arch)}-`]
   const tool = (name, variable) => {
     const native = arch === process.arch ? [name] : []
-    const candidates = [process.env[variable], ...cross.map((prefix) => prefix + name), ...native, `llvm-${name}`, name]
+    const candidates = [
+      process.env[variable],
+      ...cross.map((prefix) => prefix + name),
+      ...native,
+      `llvm-${name}`,
+      name,
+    ]
     const found = candidates.find(
-      (candidate) => candidate && spawnSync(candidate, ['--version'], { stdio: 'ignore' }).error === undefined
+      (candidate) =>
+        candidate && spawnSync(candidate, ['--version'], { stdio: 'ignore' }).error === undefined,
     )
     if (found) return found
     const command = process.platform === 'darwin' ? 'brew install llvm' : 'sudo apt-get install binutils'
@@ -261,7 +297,7 @@ function findTools(arch) {
         else defined.add(symbol)
       }
       return { defined, undefined: wanted }
-    }
+    },
   }
 }
 
@@ -281,7 +317,9 @@ function sha256(data) {
 }
 
 if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { arch: { type: 'string' }, print: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({
+    options: { arch: { type: 'string' }, print: { type: 'boolean', default: false } },
+  })
   try {
     const folder = preparePaho({ arch: values.arch, log: (line) => console.error(line) })
     if (values.print) process.stdout.write(folder)
