@@ -73,6 +73,41 @@ export function extract(deb, folder) {
   if (answer.status !== 0) throw new Error(`dpkg could not unpack ${deb}: ${complaint(answer)}`)
 }
 
+/**
+ * Unpacks a package and what it lacks here into build/tools/<name>: no root, no installation, no service started.
+ *
+ * @param {string} name the package
+ * @param {string} path the program's path in it
+ * @param {string} probe an argument with which the program starts, prints something and ends
+ * @returns {string} the path of a script that runs the program with its libraries
+ */
+export function fetchProgram(name, path, probe) {
+  const folder = join(build, 'tools', name)
+  const program = join(folder, 'run')
+  const work = `${folder}.${process.pid}`
+  try {
+    for (const deb of download(missingPackages([name]), join(work, 'packages'))) extract(deb, work)
+    rmSync(join(work, 'packages'), { recursive: true })
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(work, folder)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+  const libraries = [`usr/lib/${multiarchTriplet()}`, `lib/${multiarchTriplet()}`].map((place) =>
+    join(folder, place),
+  )
+  const script = [
+    '#!/bin/sh',
+    `LD_LIBRARY_PATH='${libraries.join(':')}' exec '${join(folder, path)}' "$@"`,
+    '',
+  ]
+  writeFileSync(program, script.join('\n'), { mode: 0o755 })
+  const answer = spawnSync(program, [probe], { encoding: 'utf8' })
+  if (answer.error || !answer.stdout)
+    throw new Error(`${name} does not run: ${answer.error?.message ?? answer.stderr}`)
+  return program
+}
+
 function works(command, ...args) {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }

@@ -1,0 +1,68 @@
+{
+  # node-gyp's build of the addon, from the same list of sources as CMakeLists.txt; keep the flags in step.
+  'variables': {
+    'paho_folder': '<!(node deps/prepare.mjs --arch <(target_arch) --print)'
+  },
+  'targets': [
+    {
+      'target_name': 'aiomqtt',
+      'sources': [
+        '<!@(node -p "const { engine, addon } = require(\'./native/sources.json\'); [...engine, ...addon].join(\' \')")'
+      ],
+      'include_dirs': ['native'],
+      'defines': [
+        'NAPI_VERSION=9',
+        'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+        'NODE_ADDON_API_DISABLE_DEPRECATED'
+      ],
+      'libraries': ['<(paho_folder)/libpaho-mqtt.a'],
+      # node-gyp would compile for the C++ of Node itself, without exceptions and at -O3.
+      'cflags!': ['-O3'],
+      'cflags': [
+        '-isystem <(paho_folder)/include',
+        '-isystem <!(node -p "require(\'node-addon-api\').include_dir")'
+      ],
+      'cflags_cc!': ['-std=gnu++14', '-std=gnu++17', '-std=gnu++20', '-fno-exceptions', '-fno-rtti'],
+      'cflags_cc': [
+        '-std=c++20',
+        '-O2',
+        '-Wall',
+        '-Wextra',
+        '-Wpedantic',
+        '-fvisibility=hidden',
+        '-fvisibility-inlines-hidden',
+        '-ffunction-sections',
+        '-fdata-sections'
+      ],
+      'conditions': [
+        ['OS=="linux"', {
+          'ldflags': [
+            '-pthread',
+            '-Wl,-z,nodelete',
+            '-Wl,-z,relro',
+            '-Wl,-Bsymbolic',
+            '-Wl,--exclude-libs,ALL',
+            '-Wl,--gc-sections',
+            '-static-libstdc++',
+            '-static-libgcc'
+          ]
+        }],
+        ['OS=="mac"', {
+          'include_dirs': ['<(paho_folder)/include', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'xcode_settings': {
+            'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+            'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+            'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+            'MACOSX_DEPLOYMENT_TARGET': '11.0'
+          }
+        }],
+        ['OS=="win"', {
+          'include_dirs': ['<(paho_folder)/include', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'msvs_settings': {
+            'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++20'] }
+          }
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,46 @@
+// The AVA suite: compiling it, running it, counting its results.
+
+import { existsSync } from 'node:fs'
+import { at, compileTypeScript, filesBelow, hashFiles, isDone, markDone, observe, say } from './steps.mjs'
+
+/** Compiles test/ to build/test/, where AVA finds it. */
+export function compileTests() {
+  const declarations = filesBelow('dist', (file) => file.endsWith('.d.ts'))
+  const inputs = hashFiles(['tsconfig.json', 'package-lock.json', ...declarations, ...filesBelow('test')])
+  if (existsSync(at('build/test')) && isDone('tests', inputs)) return
+  say('Compiling the tests')
+  compileTypeScript('test/tsconfig.json', 'test', 'build/test')
+  markDone('tests', inputs)
+}
+
+/**
+ * Runs the compiled suite.
+ *
+ * @param {string} [node] the Node to run it with
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+export async function runAva(node = process.execPath) {
+  say(`AVA on ${node}`)
+  const { code, output } = await observe(node, [at('node_modules/ava/entrypoints/cli.mjs')], {
+    env: { ...process.env, npm_node_execpath: node, NODE: node },
+  })
+  const passed = number(output, /^\s*(\d+) tests? passed/gm)
+  const failed = number(output, /^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm)
+  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
+}
+
+function number(text, pattern) {
+  return [...text.matchAll(pattern)].reduce((sum, [, digits]) => sum + Number(digits), 0)
+}
+
+/** Adds results, where a step has any. */
+export function addCounts(counts, results) {
+  counts.passed += results?.passed ?? 0
+  counts.failed += results?.failed ?? 0
+}
+
+/** The last line of a run, and its exit code. */
+export function printCounts({ passed, failed }) {
+  console.log(`${passed} passed, ${failed} failed`)
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+}

@@ -1,0 +1,163 @@
+// Brings a fresh clone to where the package runs, and does only what is missing: the packages of the lock file,
+// Paho C, the addon, the compiled TypeScript. Plain Node: works without node_modules.
+//
+//   node scripts/setup.mjs [--with mosquitto]
+
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { fetchProgram, hasApt } from '../deps/debian.mjs'
+import { PrepareError, preparePaho } from '../deps/prepare.mjs'
+import * as steps from './steps.mjs'
+import { at, Failure, say } from './steps.mjs'
+
+/**
+ * @param {{ mosquitto?: boolean }} [options] mosquitto: also find or fetch the broker that the tests start
+ * @throws {Failure} that names what is missing and the command to type
+ */
+export function setup({ mosquitto = false } = {}) {
+  checkNode()
+  installPackages()
+  prepareLibrary()
+  buildAddon()
+  compile()
+  if (mosquitto) provideMosquitto()
+}
+
+function checkNode() {
+  const [major] = process.versions.node.split('.')
+  if (Number(major) < 20)
+    throw new Failure(`aiomqtt needs Node 20 or later; this is Node ${process.versions.node}.`)
+}
+
+// --- Packages of the lock file ---------------------------------------------------------------------------------
+
+function installPackages() {
+  if (packagesMatchLock()) return
+  say('Installing the packages of package-lock.json')
+  steps.runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+
+/** Compares the lock file with the record that npm keeps of what it installed. */
+function packagesMatchLock() {
+  const record = at('node_modules/.package-lock.json')
+  if (!existsSync(record)) return false
+  const locked = JSON.parse(readFileSync(at('package-lock.json'), 'utf8')).packages
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages
+  return Object.entries(locked).every(([path, { version, optional }]) => {
+    if (path === '') return true
+    return installed[path] ? installed[path].version === version : optional === true
+  })
+}
+
+// --- The addon -------------------------------------------------------------------------------------------------
+
+function prepareLibrary() {
+  try {
+    preparePaho({ log: say })
+  } catch (error) {
+    throw error instanceof PrepareError ? new Failure(error.message) : error
+  }
+}
+
+/** A hash of everything that the addon is made of. */
+export function addonInputs() {
+  return steps.hashFiles([
+    'CMakeLists.txt',
+    'deps/paho.json',
+    'deps/prepare.mjs',
+    ...steps.filesBelow('native', (file) => !file.includes('tests')),
+  ])
+}
+
+function buildAddon() {
+  const inputs = `${addonInputs()} ${process.platform}-${process.arch}`
+  dropOldPrebuild(inputs)
+  if (existsSync(at('build/Release/aiomqtt.node')) && steps.isDone('addon', inputs)) return
+  checkCompiler()
+  say('Building the addon')
+  steps.runPackage('cmake-js/bin/cmake-js', [
+    'build',
+    ...['--directory', steps.root],
+    ...['--out', at('build/cmake')],
+    ...['--parallel', '2'],
+    ...['--log-level', 'error'],
+  ])
+  steps.markDone('addon', inputs)
+}
+
+/** The loader prefers prebuilt binaries, so one that was made here from older sources must go. */
+function dropOldPrebuild(inputs) {
+  const folder = `prebuilds/${process.platform}-${process.arch}`
+  if (!existsSync(at(folder)) || steps.isDone('prebuild', inputs)) return
+  say(`Removing ${folder}, built from other sources`)
+  rmSync(at(folder), { recursive: true })
+}
+
+function checkCompiler() {
+  const missing = []
+  if (!steps.findProgram('cmake')) missing.push(['CMake', 'cmake'])
+  if (process.platform !== 'win32') {
+    if (!['c++', 'g++', 'clang++'].some((name) => steps.findProgram(name)))
+      missing.push(['A C++ compiler', 'g++'])
+    if (!['make', 'ninja'].some((name) => steps.findProgram(name))) missing.push(['make', 'make'])
+  }
+  if (missing.length === 0) return
+  const packages = missing.map(([, name]) => name).join(' ')
+  const command = {
+    linux: `sudo apt-get install ${packages}`,
+    darwin: 'xcode-select --install && brew install cmake',
+    win32: 'winget install Kitware.CMake',
+  }[process.platform]
+  throw new Failure(
+    `${missing.map(([what]) => what).join(', ')} not found, which the native addon is built with.\n` +
+      `Install the package ${packages}: ${command}`,
+  )
+}
+
+// --- TypeScript ------------------------------------------------------------------------------------------------
+
+function compile() {
+  const inputs = steps.hashFiles(['tsconfig.json', 'package-lock.json', ...steps.filesBelow('ts')])
+  if (existsSync(at('dist/index.js')) && steps.isDone('typescript', inputs)) return
+  say('Compiling TypeScript')
+  steps.compileTypeScript('tsconfig.json', 'ts', 'dist')
+  steps.markDone('typescript', inputs)
+}
+
+// --- Mosquitto -------------------------------------------------------------------------------------------------
+
+/** Writes where mosquitto is to build/tools.json, for the tests. */
+function provideMosquitto() {
+  const file = at('build/tools.json')
+  const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  if (known.mosquitto && existsSync(known.mosquitto)) return
+  const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', 'C:\\Program Files\\mosquitto']
+  const mosquitto = steps.findProgram('mosquitto', folders) ?? fetchMosquitto()
+  mkdirSync(at('build'), { recursive: true })
+  writeFileSync(file, `${JSON.stringify({ ...known, mosquitto }, null, 2)}\n`)
+}
+
+function fetchMosquitto() {
+  const command =
+    {
+      darwin: 'brew install mosquitto',
+      win32: 'winget install EclipseFoundation.Mosquitto',
+    }[process.platform] ?? 'sudo apt-get update && sudo apt-get install mosquitto'
+  const advice = `Install the package mosquitto: ${command}`
+  if (!hasApt()) throw new Failure(`mosquitto, which the tests start, was not found.\n${advice}`)
+  say("Fetching Debian's mosquitto for the tests, into build/tools")
+  try {
+    return fetchProgram('mosquitto', 'usr/sbin/mosquitto', '-h')
+  } catch (error) {
+    throw new Failure(`mosquitto, which the tests start, could not be fetched: ${error.message}\n${advice}`)
+  }
+}
+
+if (steps.isMain(import.meta.url)) {
+  await steps.main(() => {
+    const { values } = parseArgs({ options: { with: { type: 'string', multiple: true, default: [] } } })
+    const unknown = values.with.filter((name) => name !== 'mosquitto')
+    if (unknown.length > 0) throw new Failure(`Unknown: --with ${unknown.join(', ')}. It can be mosquitto.`)
+    setup({ mosquitto: values.with.includes('mosquitto') })
+  })
+}
