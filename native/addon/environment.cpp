@@ -1,0 +1,128 @@
+#include "addon/environment.h"
+
+#include <MQTTAsync.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "addon/options.h"
+#include "engine/engine.h"
+#include "seam/seam.h"
+
+namespace aiomqtt {
+namespace {
+
+// Environments that want Paho's trace. Never destroyed, as the engine's threads use it.
+struct TraceAudience {
+  std::mutex mutex;
+  std::vector<std::shared_ptr<Inbox>> inboxes;
+};
+
+TraceAudience& audience() {
+  static auto* const instance = new TraceAudience;
+  return *instance;
+}
+
+void on_trace(int level, const char* text) noexcept {
+  const std::lock_guard lock(audience().mutex);
+  const Bytes bytes(reinterpret_cast<const std::uint8_t*>(text), std::char_traits<char>::length(text));
+  for (const auto& inbox : audience().inboxes) {
+    Inbox::Writer writer(*inbox);
+    writer.append({event::kTrace, 0, static_cast<std::uint32_t>(level), 0,
+                   static_cast<std::uint32_t>(bytes.size())},
+                  bytes);
+  }
+}
+
+void set_traced(const std::shared_ptr<Inbox>& inbox, bool traced) {
+  const std::lock_guard lock(audience().mutex);
+  std::erase(audience().inboxes, inbox);
+  if (traced) audience().inboxes.push_back(inbox);
+  seam::set_trace_listener(audience().inboxes.empty() ? nullptr : on_trace);
+}
+
+}  // namespace
+
+Environment::Environment(Napi::Env env, Napi::Object exports) {
+  DefineAddon(exports, {InstanceMethod("attach", &Environment::attach),
+                        InstanceMethod("hold", &Environment::hold),
+                        InstanceMethod("release", &Environment::release),
+                        InstanceMethod("open", &Environment::open),
+                        InstanceMethod("submit", &Environment::submit),
+                        InstanceMethod("drain", &Environment::drain),
+                        InstanceMethod("trace", &Environment::trace)});
+  for (const MQTTAsync_nameValue* info = MQTTAsync_getVersionInfo(); info->name != nullptr; ++info) {
+    if (std::string_view(info->name) == "Version") {
+      exports.Set("pahoVersion", Napi::String::New(env, info->value));
+    }
+  }
+}
+
+Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (inbox_) return env.Undefined();
+  doorbell_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "aiomqtt", 0, 1);
+  doorbell_.Unref(env);
+  inbox_ = std::make_shared<Inbox>([doorbell = doorbell_] {
+    const auto exit_waits = Engine::instance().hold_off_exit();
+    doorbell.NonBlockingCall();
+  });
+  // After the doorbell was made, hence before Node takes the doorbell down.
+  env.AddCleanupHook([this] { teardown(); });
+  return env.Undefined();
+}
+
+void Environment::teardown() noexcept {
+  set_traced(inbox_, false);
+  Engine::instance().abandon(inbox_);
+  doorbell_.Release();
+}
+
+Napi::Value Environment::hold(const Napi::CallbackInfo& info) {
+  doorbell_.Ref(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::release(const Napi::CallbackInfo& info) {
+  doorbell_.Unref(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::open(const Napi::CallbackInfo& info) {
+  ConnectionOptions options = read_connection_options(info[0].As<Napi::Object>());
+  return Napi::Number::New(info.Env(), Engine::instance().open(std::move(options), inbox_));
+}
+
+Napi::Value Environment::submit(const Napi::CallbackInfo& info) {
+  const auto commands = info[0].As<Napi::Uint8Array>();
+  const std::size_t size = std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(),
+                                                 commands.ByteLength());
+  Engine::instance().api().submit({commands.Data(), commands.Data() + size}, inbox_);
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::drain(const Napi::CallbackInfo& info) {
+  auto slab = info[0].As<Napi::Uint8Array>();
+  auto index = info[2].As<Napi::Uint32Array>();
+  const std::size_t offset = info[1].As<Napi::Number>().Uint32Value();
+  if (offset > slab.ByteLength() ||
+      index.ElementLength() < Inbox::kRecordsAChunk * kRecordWords) {
+    Napi::RangeError::New(info.Env(), "drain() needs room for a chunk").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const Inbox::Drained drained = inbox_->drain({slab.Data(), slab.ByteLength()}, offset,
+                                               {index.Data(), index.ElementLength()});
+  const double result = drained.needed > 0 ? -static_cast<double>(drained.needed)
+                                           : static_cast<double>(drained.records);
+  return Napi::Number::New(info.Env(), result);
+}
+
+Napi::Value Environment::trace(const Napi::CallbackInfo& info) {
+  set_traced(inbox_, info[0].As<Napi::Boolean>().Value());
+  return info.Env().Undefined();
+}
+
+NODE_API_ADDON(Environment)
+
+}  // namespace aiomqtt

@@ -1,0 +1,35 @@
+// The addon in one JavaScript environment (the main thread or a worker): its inbox, its doorbell,
+// and the functions that ts/binding.ts describes.
+//
+// Lifetime: made when the environment loads the addon. When the environment goes, a cleanup hook
+// closes the inbox first, under its lock, so that no engine thread rings a doorbell that is gone;
+// then the doorbell is released. Connections end by themselves, later, on the engine's threads.
+#pragma once
+
+#include <memory>
+
+#include "addon/napi_setup.h"
+#include "engine/inbox.h"
+
+namespace aiomqtt {
+
+class Environment final : public Napi::Addon<Environment> {
+ public:
+  Environment(Napi::Env env, Napi::Object exports);
+
+ private:
+  Napi::Value attach(const Napi::CallbackInfo& info);
+  Napi::Value hold(const Napi::CallbackInfo& info);
+  Napi::Value release(const Napi::CallbackInfo& info);
+  Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value submit(const Napi::CallbackInfo& info);
+  Napi::Value drain(const Napi::CallbackInfo& info);
+  Napi::Value trace(const Napi::CallbackInfo& info);
+
+  void teardown() noexcept;
+
+  Napi::ThreadSafeFunction doorbell_;
+  std::shared_ptr<Inbox> inbox_;
+};
+
+}  // namespace aiomqtt

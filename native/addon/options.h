@@ -1,0 +1,11 @@
+// ConnectionOptions from their JavaScript form (ts/binding.ts).
+#pragma once
+
+#include "addon/napi_setup.h"
+#include "engine/connection.h"
+
+namespace aiomqtt {
+
+[[nodiscard]] ConnectionOptions read_connection_options(const Napi::Object& object);
+
+}  // namespace aiomqtt

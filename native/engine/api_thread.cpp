@@ -1,0 +1,151 @@
+#include "engine/api_thread.h"
+
+#include "engine/engine.h"
+
+namespace aiomqtt {
+namespace {
+
+thread_local bool this_is_the_api_thread = false;
+
+// So many bytes of commands are run before Paho works on them, so that the first leave early.
+constexpr std::size_t kBytesBeforePaho = 256 * 1024;
+
+}  // namespace
+
+bool ApiThread::is_current() noexcept { return this_is_the_api_thread; }
+
+void ApiThread::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner) {
+  post({Task::Kind::kCommands, nullptr, std::move(owner), std::move(commands)});
+}
+
+void ApiThread::establish(std::shared_ptr<Connection> connection) {
+  post({Task::Kind::kEstablish, std::move(connection), nullptr, {}});
+}
+
+void ApiThread::feed(std::shared_ptr<Connection> connection) {
+  post({Task::Kind::kFeed, std::move(connection), nullptr, {}});
+}
+
+void ApiThread::release(std::shared_ptr<Connection> connection) {
+  post({Task::Kind::kRelease, std::move(connection), nullptr, {}});
+}
+
+void ApiThread::post(Task task) {
+  bool is_first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_first = posted_.empty();
+    posted_.push_back(std::move(task));
+  }
+  if (is_first) ready_.notify_one();
+}
+
+void ApiThread::turn() {
+  this_is_the_api_thread = true;
+  for (;;) {
+    Engine::instance().park_if_exiting();
+    if (run()) return;
+    flush();
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [this] { return !posted_.empty(); });
+    tasks_.swap(posted_);
+  }
+}
+
+// Signals come from Paho's addCommand on this very thread, and from a CONNACK on the other, which
+// queues nothing: the send thread never needs to be woken for either.
+void ApiThread::note_paho_signal() {
+  if (is_current()) paho_has_work_ = true;
+}
+
+bool ApiThread::run() {
+  paho_has_work_ = false;
+  while (!tasks_.empty()) {
+    Task& task = tasks_.front();
+    bool finished = true;
+    switch (task.kind) {
+      case Task::Kind::kCommands:
+        finished = run_commands(task);
+        break;
+      case Task::Kind::kEstablish:
+        if (!task.connection->ended()) task.connection->establish();
+        break;
+      case Task::Kind::kFeed:
+        current_ = task.connection.get();
+        if (!task.connection->ended()) task.connection->outbound().feed(done_);
+        report(*task.connection);
+        break;
+      case Task::Kind::kRelease:
+        // What Paho was handed just before has no reader any more.
+        task.connection->release();
+        Engine::instance().forget(task.connection->number());
+        break;
+    }
+    if (finished) {
+      tasks_.pop_front();
+      cursor_ = 0;
+    }
+    if (paho_has_work_ && (!finished || tasks_.empty())) return true;
+  }
+  return paho_has_work_;
+}
+
+bool ApiThread::run_commands(Task& task) {
+  const std::size_t start = cursor_;
+  std::shared_ptr<Connection> connection;
+  while (cursor_ < task.commands.size()) {
+    const Bytes rest = Bytes(task.commands).subspan(cursor_);
+    const CommandView command(rest.first(CommandView(rest).word(0)));
+    if (!connection || connection->number() != command.connection()) {
+      if (connection) report(*connection);
+      connection = Engine::instance().find(command.connection());
+      if (connection && connection->inbox() != task.owner) connection = nullptr;
+      current_ = connection.get();
+    }
+    if (connection && !connection->ended()) {
+      if (command.kind() == command::kClose) {
+        // DISCONNECT comes after all that was submitted before: let Paho write that first.
+        if (paho_has_work_) break;
+        close(connection, (command.flags() & 1) != 0);
+      } else if (connection->outbound().paho().exists()) {
+        connection->outbound().submit(command, done_);
+      }
+    }
+    cursor_ += command.bytes().size();
+    if (paho_has_work_ && cursor_ - start >= kBytesBeforePaho) break;
+  }
+  if (connection) report(*connection);
+  return cursor_ == task.commands.size();
+}
+
+void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force) {
+  if (!force) {
+    connection->release();
+    connection->output().flush();
+  }
+  Engine::instance().io().close(connection, force);
+}
+
+void ApiThread::report(Connection& connection) {
+  if (done_.empty()) return;
+  Inbox::Writer writer(*connection.inbox());
+  for (const Outbound::Done& done : done_) {
+    writer.append({event::kDone, connection.number(), done.operation, 0, 0, done.code});
+  }
+  done_.clear();
+}
+
+void ApiThread::flush() {
+  for (const auto& connection : unflushed_) connection->output().flush();
+  unflushed_.clear();
+}
+
+void ApiThread::note_unflushed(std::shared_ptr<Connection> connection) {
+  unflushed_.push_back(std::move(connection));
+}
+
+std::uint16_t ApiThread::assign_packet_identifier() {
+  return current_ == nullptr ? std::uint16_t{0} : current_->outbound().assign_packet_identifier();
+}
+
+}  // namespace aiomqtt

@@ -1,0 +1,68 @@
+// The thread that alone calls Paho's API: Paho's own send thread, whose wait is turn(). It runs what
+// JavaScript submitted, lets Paho write it, flushes, and sleeps. Paho's lock is not held in turn().
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/connection.h"
+
+namespace aiomqtt {
+
+class ApiThread {
+ public:
+  // -- any thread --
+  // Commands of one environment: only its own connections are touched.
+  void submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner);
+  void establish(std::shared_ptr<Connection> connection);
+  void feed(std::shared_ptr<Connection> connection);
+  // The connection has ended: destroy its handle and forget it.
+  void release(std::shared_ptr<Connection> connection);
+
+  // -- API thread, from the seam --
+  // Paho's send thread has nothing to do. Returns when Paho has commands to process.
+  void turn();
+  // Paho's command list got something, or might have.
+  void note_paho_signal();
+  // Bytes for this connection must be flushed before the thread sleeps.
+  void note_unflushed(std::shared_ptr<Connection> connection);
+  [[nodiscard]] static bool is_current() noexcept;
+  // The packet identifier for what is being handed to Paho just now.
+  [[nodiscard]] std::uint16_t assign_packet_identifier();
+
+ private:
+  struct Task {
+    enum class Kind : std::uint8_t { kCommands, kEstablish, kFeed, kRelease };
+    Kind kind = Kind::kCommands;
+    std::shared_ptr<Connection> connection;
+    std::shared_ptr<Inbox> owner;
+    std::vector<std::uint8_t> commands;
+  };
+
+  void post(Task task);
+  // Runs tasks until there are none, or Paho must work first. True: Paho must work.
+  bool run();
+  bool run_commands(Task& task);
+  // Graceful: Paho writes DISCONNECT; what still waits for its turn is not sent.
+  static void close(const std::shared_ptr<Connection>& connection, bool force);
+  void report(Connection& connection);
+  void flush();
+
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Task> posted_;
+
+  // API thread only.
+  std::deque<Task> tasks_;
+  std::size_t cursor_ = 0;  // into the commands of tasks_.front()
+  bool paho_has_work_ = false;
+  Connection* current_ = nullptr;
+  std::vector<std::shared_ptr<Connection>> unflushed_;
+  std::vector<Outbound::Done> done_;
+};
+
+}  // namespace aiomqtt

@@ -1,0 +1,236 @@
+#include "engine/connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/clock.h"
+#include "engine/engine.h"
+
+namespace aiomqtt {
+namespace {
+
+// A saved session: the last packet identifier, then what the receiver keeps.
+constexpr std::size_t kSessionHead = 4;
+
+std::uint16_t saved_packet_identifier(const std::vector<std::uint8_t>& session) noexcept {
+  if (session.size() < kSessionHead) return 0;
+  std::uint32_t value = 0;
+  std::memcpy(&value, session.data(), sizeof value);
+  return static_cast<std::uint16_t>(value);
+}
+
+PropertyValues announced(const ConnectFields& fields) noexcept {
+  if (fields.properties.empty()) return {};
+  return read_own_properties(split_properties(fields.properties).properties);
+}
+
+Bytes bytes_of(const char* text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text), std::strlen(text)};
+}
+
+}  // namespace
+
+Connection::Connection(std::uint32_t number, ConnectionOptions options,
+                       std::shared_ptr<Inbox> inbox, Poller& poller)
+    : number_(number),
+      options_(std::move(options)),
+      inbox_(std::move(inbox)),
+      output_(poller, {number, kStreamPart}),
+      operations_(saved_packet_identifier(options_.session)),
+      outbound_(operations_, output_, options_.max_inflight),
+      receiver_(number, options_.fields.version, announced(options_.fields)),
+      keepalive_ms_(std::int64_t{options_.fields.keepalive} * 1000) {
+  reader_.set_maximum_packet_size(announced(options_.fields).maximum_packet_size);
+  if (options_.session.size() > kSessionHead) {
+    receiver_.restore(Bytes(options_.session).subspan(kSessionHead));
+  }
+}
+
+int Connection::establish() {
+  return outbound_.paho().connect(number_, options_.fields, *this);
+}
+
+void Connection::release() noexcept {
+  outbound_.stop();
+  outbound_.paho().destroy();
+}
+
+Ending Connection::violated(const Violation& violation) {
+  if (version() == kMqtt5 && accepted_) {
+    const std::uint8_t disconnect[] = {packet::kDisconnect << 4, 1, violation.reason};
+    if (output_.append({disconnect})) output_.flush();
+  }
+  return {Ending::kProtocol, violation.reason, 0, bytes_of(violation.text)};
+}
+
+Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending& ending) {
+  if (closing) return Taken::kHere;
+  if (!accepted_) {
+    if (packet.type == packet::kConnack) return on_connack(packet, ending);
+    return violate({reason::kProtocolError, "the server sent another packet before CONNACK"},
+                   ending);
+  }
+  switch (packet.type) {
+    case packet::kPublish: {
+      Publish publish;
+      if (const Violation v = parse_publish(packet, version(), publish)) return violate(v, ending);
+      if (const Violation v = receiver_.on_publish(publish, burst.writer(), burst.acks())) {
+        return violate(v, ending);
+      }
+      return Taken::kHere;
+    }
+    case packet::kPubrel: {
+      Ack pubrel;
+      if (const Violation v = parse_ack(packet, version(), pubrel)) return violate(v, ending);
+      if (const Violation v = receiver_.on_pubrel(pubrel, burst.writer(), burst.acks())) {
+        return violate(v, ending);
+      }
+      return Taken::kHere;
+    }
+    case packet::kPuback:
+    case packet::kPubrec:
+    case packet::kPubcomp:
+      return on_acknowledgement(packet, ending, burst);
+    case packet::kSuback:
+    case packet::kUnsuback:
+      return on_subscription_acknowledgement(packet, ending);
+    case packet::kPingresp:
+      if (const Violation v = parse_pingresp(packet)) return violate(v, ending);
+      ping_sent_ = 0;
+      return Taken::kHere;
+    case packet::kDisconnect:
+      return on_disconnect(packet, ending);
+    default:
+      return violate({reason::kProtocolError, "the server sent a packet that no server may send"},
+                     ending);
+  }
+}
+
+Connection::Taken Connection::on_connack(const Packet& packet, Ending& ending) {
+  Connack connack;
+  if (const Violation v = parse_connack(packet, version(), connack)) return violate(v, ending);
+  if (connack.session_present && options_.fields.clean_start) {
+    return violate({reason::kProtocolError, "CONNACK has a session although we asked for none"},
+                   ending);
+  }
+  if (connack.code != 0) {
+    ending = {Ending::kRefused, connack.code, 0, connack.properties};
+    return Taken::kEnds;
+  }
+  accepted_ = true;
+  session_present_ = connack.session_present;
+  connack_properties_.assign(connack.properties.begin(), connack.properties.end());
+  if (connack.values.has_server_keep_alive) {
+    keepalive_ms_ = std::int64_t{connack.values.server_keep_alive} * 1000;
+  }
+  outbound_.lower_window(connack.values.receive_maximum);
+  // MQTT 3.1 has no Session Present flag; there the session is taken to be what was asked for.
+  const bool session_is_gone =
+      version() == kMqtt31 ? options_.fields.clean_start : !connack.session_present;
+  if (session_is_gone) receiver_.forget_session();
+  // Paho gets the bare acceptance: its handling of the properties is what we replace.
+  connack_for_paho_ = {packet::kConnack << 4, 2, static_cast<std::uint8_t>(session_present_), 0, 0};
+  if (version() == kMqtt5) connack_for_paho_[1] = 3;
+  for_paho_ = Bytes(connack_for_paho_).first(2U + connack_for_paho_[1]);
+  return Taken::kForPaho;
+}
+
+Connection::Taken Connection::on_acknowledgement(const Packet& packet, Ending& ending,
+                                                 Burst& burst) {
+  Ack ack;
+  if (const Violation v = parse_ack(packet, version(), ack)) return violate(v, ending);
+  switch (operations_.route(packet.type, ack)) {
+    case Operations::Route::kPaho:
+      for_paho_ = packet.bytes;
+      return Taken::kForPaho;
+    case Operations::Route::kAnswerPubrel: {
+      const std::uint8_t pubrel[] = {packet::kPubrel << 4 | 2, 2, packet.body[0], packet.body[1]};
+      burst.acks().insert(burst.acks().end(), std::begin(pubrel), std::end(pubrel));
+      return Taken::kHere;
+    }
+    default:
+      return Taken::kHere;
+  }
+}
+
+Connection::Taken Connection::on_subscription_acknowledgement(const Packet& packet,
+                                                              Ending& ending) {
+  SubscriptionAck ack;
+  if (const Violation v = parse_subscription_ack(packet, version(), ack)) return violate(v, ending);
+  Violation violation;
+  switch (operations_.route(packet.type, ack, version(), violation)) {
+    case Operations::Route::kViolation:
+      return violate(violation, ending);
+    case Operations::Route::kPaho:
+      for_paho_ = packet.bytes;
+      return Taken::kForPaho;
+    default:
+      return Taken::kHere;
+  }
+}
+
+Connection::Taken Connection::on_disconnect(const Packet& packet, Ending& ending) {
+  Disconnect disconnect;
+  if (const Violation v = parse_disconnect(packet, version(), disconnect)) {
+    return violate(v, ending);
+  }
+  ending = {Ending::kServerDisconnect, disconnect.code, 0, disconnect.properties};
+  return Taken::kEnds;
+}
+
+bool Connection::keep_alive(std::int64_t now) {
+  if (keepalive_ms_ == 0 || !opened_) return true;
+  if (ping_sent_ != 0) {
+    // Half a keepalive for the answer, as the server grants us (section 3.1.2.10); whatever else
+    // arrives shows that the broker lives.
+    const std::int64_t grace = std::max<std::int64_t>(keepalive_ms_ / 2, 1000);
+    return now - std::max(ping_sent_, last_received_) < grace;
+  }
+  const std::int64_t silent_since = std::min(output_.last_sent(), last_received_);
+  if (now - silent_since < keepalive_ms_) return true;
+  const std::uint8_t pingreq[] = {packet::kPingreq << 4, 0};
+  if (output_.append({pingreq})) output_.flush();
+  ping_sent_ = now;
+  return true;
+}
+
+void Connection::end(const Ending& ending) {
+  if (ended_.exchange(true)) return;
+  Inbox::Writer writer(*inbox_);
+  RawBuffer session;
+  const std::uint32_t last = operations_.last_packet_identifier();
+  const std::uint8_t* const head = reinterpret_cast<const std::uint8_t*>(&last);
+  session.assign(head, head + kSessionHead);
+  receiver_.save(session);
+  writer.append({event::kSession, number_, 0, 0, static_cast<std::uint32_t>(session.size())},
+                session);
+  writer.append({event::kClosed | (opened_ ? 1U << 8 : 0U), number_, ending.cause, 0,
+                 static_cast<std::uint32_t>(ending.detail.size()), ending.code,
+                 static_cast<std::uint32_t>(ending.error)},
+                ending.detail);
+}
+
+void Connection::on_paho_connected() noexcept {
+  if (ended_) return;
+  opened_ = true;
+  Inbox::Writer writer(*inbox_);
+  writer.append({event::kOpened, number_, session_present_ ? 1U : 0U, 0,
+                 static_cast<std::uint32_t>(connack_properties_.size())},
+                connack_properties_);
+}
+
+void Connection::on_paho_finished(std::uint16_t packet_identifier) noexcept {
+  const auto operation = operations_.finish(packet_identifier);
+  if (!operation || ended_) return;
+  {
+    Inbox::Writer writer(*inbox_);
+    writer.append({event::kDone, number_, operation->number, 0,
+                   static_cast<std::uint32_t>(operation->codes.size()), operation->code},
+                  operation->codes);
+  }
+  if (operation->is_publish() && outbound_.release_window()) {
+    Engine::instance().api().feed(shared_from_this());
+  }
+}
+
+}  // namespace aiomqtt

@@ -1,0 +1,148 @@
+// One MQTT connection, from name lookup's answer to the last byte of its stream.
+//
+// Threads and ownership. JavaScript's thread makes it and never touches it again. The I/O thread
+// owns its stream, reads, keeps it alive and alone ends it (end()), which tells JavaScript at once;
+// then the API thread destroys the Paho handle and the engine forgets the connection. Both engine
+// threads hold shared pointers, so neither sees it vanish.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/inbox.h"
+#include "engine/operations.h"
+#include "engine/outbound.h"
+#include "engine/output.h"
+#include "engine/packet_reader.h"
+#include "engine/paho_client.h"
+#include "engine/receiver.h"
+#include "streams/address.h"
+#include "streams/connector.h"
+
+namespace aiomqtt {
+
+// The part of a connection's poller tokens that is its stream; smaller ones are the connector's.
+inline constexpr std::uint32_t kStreamPart = 0xffffffff;
+
+struct ConnectionOptions {
+  std::vector<Address> addresses;
+  ConnectFields fields;
+  std::uint16_t max_inflight = 65535;
+  // What the last connection of the same session left behind (a SESSION event); may be empty.
+  std::vector<std::uint8_t> session;
+};
+
+// Why a connection ended; the words of a CLOSED event.
+struct Ending {
+  enum Cause : std::uint32_t {
+    kLocal, kAborted, kTransport, kRefused, kServerDisconnect, kKeepalive, kProtocol
+  };
+  // What a transport error happened to.
+  enum Step : std::uint32_t { kConnecting = 1, kReading = 2 };
+
+  Cause cause = kLocal;
+  std::uint32_t code = 0;
+  int error = 0;
+  Bytes detail;
+};
+
+// What the I/O thread gathers while it works through one read.
+class Burst {
+ public:
+  explicit Burst(Inbox& inbox) : inbox_(inbox) {}
+  Inbox::Writer& writer() {
+    if (!writer_) writer_ = std::make_unique<Inbox::Writer>(inbox_);
+    return *writer_;
+  }
+  RawBuffer& acks() { return acks_; }
+  // Lets go of the inbox and hands over the acknowledgements.
+  RawBuffer close() {
+    writer_.reset();
+    return std::exchange(acks_, {});
+  }
+
+ private:
+  Inbox& inbox_;
+  std::unique_ptr<Inbox::Writer> writer_;
+  RawBuffer acks_;
+};
+
+class Connection final : public PahoListener, public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::uint32_t number, ConnectionOptions options, std::shared_ptr<Inbox> inbox,
+             Poller& poller);
+
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  [[nodiscard]] const std::shared_ptr<Inbox>& inbox() const noexcept { return inbox_; }
+  [[nodiscard]] bool ended() const noexcept { return ended_; }
+  Output& output() noexcept { return output_; }
+  Outbound& outbound() noexcept { return outbound_; }
+
+  // -- API thread --
+  // The stream is up: Paho sends CONNECT.
+  int establish();
+  // Paho sends DISCONNECT and lets go.
+  void release() noexcept;
+
+  // -- I/O thread --
+  [[nodiscard]] std::vector<Address> take_addresses() { return std::move(options_.addresses); }
+  PacketReader& reader() noexcept { return reader_; }
+  std::unique_ptr<Connector> connector;
+  // Set when a graceful close has begun: what still arrives is of no interest.
+  bool closing = false;
+  std::string peer;  // "address:port"
+
+  enum class Taken : std::uint8_t { kHere, kForPaho, kEnds };
+  // Works on one packet. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
+  [[nodiscard]] Taken receive(const Packet& packet, Burst& burst, Ending& ending);
+  [[nodiscard]] Bytes for_paho() const noexcept { return for_paho_; }
+  // The server broke the protocol: tells it so where MQTT can (MQTT 5 section 4.13).
+  [[nodiscard]] Ending violated(const Violation& violation);
+  void note_received(std::int64_t now) noexcept { last_received_ = now; }
+  // Sends PINGREQ when it is time. False: the broker has been silent for too long.
+  [[nodiscard]] bool keep_alive(std::int64_t now);
+  [[nodiscard]] std::int64_t keepalive_ms() const noexcept { return keepalive_ms_; }
+  // Ends it for JavaScript, once; what comes after is not heard.
+  void end(const Ending& ending);
+
+  // -- Paho's callbacks (I/O thread, Paho's lock held) --
+  void on_paho_connected() noexcept override;
+  void on_paho_finished(std::uint16_t packet_identifier) noexcept override;
+
+ private:
+  [[nodiscard]] Taken violate(const Violation& violation, Ending& ending) {
+    ending = violated(violation);
+    return Taken::kEnds;
+  }
+  [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
+  [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
+  [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
+  [[nodiscard]] Taken on_disconnect(const Packet& packet, Ending& ending);
+  [[nodiscard]] int version() const noexcept { return options_.fields.version; }
+
+  const std::uint32_t number_;
+  ConnectionOptions options_;
+  const std::shared_ptr<Inbox> inbox_;
+  Output output_;
+  Operations operations_;
+  Outbound outbound_;
+  PacketReader reader_;
+  Receiver receiver_;
+  Bytes for_paho_;
+  std::array<std::uint8_t, 5> connack_for_paho_{};
+  std::vector<std::uint8_t> connack_properties_;
+  bool session_present_ = false;
+  bool accepted_ = false;
+  std::atomic<bool> opened_{false};
+  std::atomic<bool> ended_{false};
+  std::int64_t keepalive_ms_;
+  std::int64_t last_received_ = 0;
+  std::int64_t ping_sent_ = 0;  // 0: none outstanding
+};
+
+}  // namespace aiomqtt

@@ -1,0 +1,57 @@
+// Every packet that a server sends, taken apart and checked before anything else sees it: fixed
+// header flags, lengths, UTF-8, packet identifiers, reason codes and properties. Stateless: what
+// may come when is the connection's business.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/properties.h"
+#include "engine/wire.h"
+
+namespace aiomqtt {
+
+struct Connack {
+  bool session_present = false;
+  std::uint8_t code = 0;
+  Bytes properties;
+  PropertyValues values;
+};
+
+struct Publish {
+  std::uint8_t qos = 0;
+  bool retain = false;
+  bool dup = false;
+  std::uint16_t packet_identifier = 0;  // 0 for QoS 0
+  Bytes topic;                          // not yet checked for UTF-8: known topics were, once
+  Bytes properties;
+  std::uint16_t topic_alias = 0;
+  Bytes payload;
+};
+
+// PUBACK, PUBREC, PUBREL and PUBCOMP.
+struct Ack {
+  std::uint16_t packet_identifier = 0;
+  std::uint8_t code = 0;
+};
+
+// SUBACK and UNSUBACK; no codes in an UNSUBACK before MQTT 5.
+struct SubscriptionAck {
+  std::uint16_t packet_identifier = 0;
+  Bytes codes;
+};
+
+struct Disconnect {
+  std::uint8_t code = 0;
+  Bytes properties;
+};
+
+[[nodiscard]] Violation parse_connack(const Packet& packet, int version, Connack& out) noexcept;
+[[nodiscard]] Violation parse_publish(const Packet& packet, int version, Publish& out) noexcept;
+[[nodiscard]] Violation parse_ack(const Packet& packet, int version, Ack& out) noexcept;
+[[nodiscard]] Violation parse_subscription_ack(const Packet& packet, int version,
+                                               SubscriptionAck& out) noexcept;
+[[nodiscard]] Violation parse_pingresp(const Packet& packet) noexcept;
+[[nodiscard]] Violation parse_disconnect(const Packet& packet, int version,
+                                         Disconnect& out) noexcept;
+
+}  // namespace aiomqtt

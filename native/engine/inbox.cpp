@@ -1,0 +1,86 @@
+#include "engine/inbox.h"
+
+#include <cstring>
+
+namespace aiomqtt {
+namespace {
+constexpr std::size_t kSpareChunks = 16;
+}
+
+void Inbox::Writer::append(Record record, Bytes first, Bytes second, Bytes third) {
+  if (inbox_.closed_) return;
+  const std::size_t size = first.size() + second.size() + third.size();
+  Chunk& chunk = inbox_.chunk_for(size);
+  record[3] = static_cast<std::uint32_t>(chunk.bytes.size());
+  chunk.words.insert(chunk.words.end(), record.begin(), record.end());
+  chunk.bytes.insert(chunk.bytes.end(), first.begin(), first.end());
+  chunk.bytes.insert(chunk.bytes.end(), second.begin(), second.end());
+  chunk.bytes.insert(chunk.bytes.end(), third.begin(), third.end());
+}
+
+Inbox::Chunk& Inbox::chunk_for(std::size_t bytes) {
+  if (!chunks_.empty()) {
+    Chunk& last = *chunks_.back();
+    const bool has_room = last.words.size() < kRecordsAChunk * kRecordWords &&
+                          last.bytes.size() + bytes <= kBytesAChunk;
+    if (has_room) return last;
+  }
+  if (spare_.empty()) {
+    chunks_.push_back(std::make_unique<Chunk>());
+    chunks_.back()->bytes.reserve(kBytesAChunk);
+  } else {
+    chunks_.push_back(std::move(spare_.back()));
+    spare_.pop_back();
+  }
+  return *chunks_.back();
+}
+
+void Inbox::ring_if_needed() {
+  if (rung_ || closed_ || chunks_.empty()) return;
+  rung_ = true;
+  ring_();
+}
+
+Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
+                            std::span<std::uint32_t> index) {
+  std::unique_ptr<Chunk> chunk;
+  {
+    const std::lock_guard lock(mutex_);
+    if (chunks_.empty()) {
+      rung_ = false;
+      return {};
+    }
+    const std::size_t size = chunks_.front()->bytes.size();
+    if (slab.size() - offset < size) return {0, size};
+    chunk = std::move(chunks_.front());
+    chunks_.pop_front();
+  }
+  if (!chunk->bytes.empty()) {
+    std::memcpy(slab.data() + offset, chunk->bytes.data(), chunk->bytes.size());
+  }
+  const std::size_t records = chunk->words.size() / kRecordWords;
+  std::memcpy(index.data(), chunk->words.data(), chunk->words.size() * sizeof(std::uint32_t));
+  for (std::size_t i = 0; i < records; ++i) {
+    index[i * kRecordWords + 3] += static_cast<std::uint32_t>(offset);
+  }
+  recycle(std::move(chunk));
+  return {records, 0};
+}
+
+void Inbox::recycle(std::unique_ptr<Chunk> chunk) {
+  // A chunk that had to grow for one large payload is not kept.
+  if (chunk->bytes.capacity() > 2 * kBytesAChunk) return;
+  chunk->words.clear();
+  chunk->bytes.clear();
+  const std::lock_guard lock(mutex_);
+  if (spare_.size() < kSpareChunks) spare_.push_back(std::move(chunk));
+}
+
+void Inbox::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  chunks_.clear();
+  spare_.clear();
+}
+
+}  // namespace aiomqtt

@@ -1,0 +1,93 @@
+// What waits for one JavaScript environment: messages and events, packed as bytes and an index of
+// integers, so that a burst crosses into JavaScript at once.
+//
+// Threads: the engine's two threads write, the environment's thread drains. One mutex, held by a
+// Writer for a burst. The doorbell rings at most once between two drains that found nothing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "engine/raw_buffer.h"
+#include "engine/topic_table.h"
+#include "engine/wire.h"
+
+namespace aiomqtt {
+
+namespace event {
+inline constexpr std::uint32_t kMessage = 1;
+inline constexpr std::uint32_t kTopic = 2;
+inline constexpr std::uint32_t kOpened = 3;
+inline constexpr std::uint32_t kClosed = 4;
+inline constexpr std::uint32_t kDone = 5;
+inline constexpr std::uint32_t kTrace = 6;
+inline constexpr std::uint32_t kSession = 7;
+}  // namespace event
+
+// Eight words; word 3 is always the offset of the record's bytes. ts/binding.ts lists them all.
+inline constexpr std::size_t kRecordWords = 8;
+using Record = std::array<std::uint32_t, kRecordWords>;
+
+class Inbox {
+ public:
+  static constexpr std::size_t kRecordsAChunk = 1024;
+  static constexpr std::size_t kBytesAChunk = 64 * 1024;
+
+  // `ring` is called by an engine thread with the inbox locked; it must not block.
+  explicit Inbox(std::function<void()> ring) : ring_(std::move(ring)) {}
+
+  // Holds the inbox while a burst is written; rings when it ends.
+  class Writer {
+   public:
+    explicit Writer(Inbox& inbox) : inbox_(inbox), lock_(inbox.mutex_) {}
+    ~Writer() { inbox_.ring_if_needed(); }
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+
+    // Appends a record with its bytes: first, second, third, one after the other.
+    void append(Record record, Bytes first = {}, Bytes second = {}, Bytes third = {});
+    TopicTable& topics() { return inbox_.topics_; }
+
+   private:
+    Inbox& inbox_;
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  struct Drained {
+    std::size_t records = 0;
+    std::size_t needed = 0;  // bytes of room that the next events need, when it was too little
+  };
+
+  // Copies the oldest chunk: bytes to slab[offset...], records to index, their offsets moved along.
+  // `index` has room for kRecordsAChunk records.
+  Drained drain(std::span<std::uint8_t> slab, std::size_t offset, std::span<std::uint32_t> index);
+
+  // The environment goes: nothing rings or is kept from now on.
+  void close() noexcept;
+
+ private:
+  struct Chunk {
+    std::vector<std::uint32_t> words;
+    RawBuffer bytes;
+  };
+
+  Chunk& chunk_for(std::size_t bytes);
+  void ring_if_needed();
+  void recycle(std::unique_ptr<Chunk> chunk);
+
+  std::mutex mutex_;
+  std::function<void()> ring_;
+  std::deque<std::unique_ptr<Chunk>> chunks_;
+  std::vector<std::unique_ptr<Chunk>> spare_;
+  TopicTable topics_;
+  bool rung_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace aiomqtt

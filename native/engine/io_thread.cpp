@@ -1,0 +1,307 @@
+#include "engine/io_thread.h"
+
+#include <algorithm>
+
+#include "engine/clock.h"
+#include "engine/engine.h"
+
+namespace aiomqtt {
+namespace {
+
+Bytes bytes_of(const std::string& text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+Ending transport_ending(const Connection& connection, Ending::Step step, int error) {
+  return {Ending::kTransport, step, error, bytes_of(connection.peer)};
+}
+
+}  // namespace
+
+void IoThread::start(std::shared_ptr<Connection> connection) {
+  post({Post::Kind::kStart, std::move(connection), nullptr});
+}
+
+void IoThread::close(std::shared_ptr<Connection> connection, bool force) {
+  post({force ? Post::Kind::kAbort : Post::Kind::kClose, std::move(connection), nullptr});
+}
+
+void IoThread::abandon(std::shared_ptr<Inbox> inbox) {
+  post({Post::Kind::kAbandon, nullptr, std::move(inbox)});
+}
+
+void IoThread::post(Post post) {
+  bool is_first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_first = posted_.empty();
+    posted_.push_back(std::move(post));
+  }
+  if (is_first) poller_.wake();
+}
+
+std::uint32_t IoThread::next() {
+  for_paho_ = {};
+  for (;;) {
+    Engine::instance().park_if_exiting();
+    if (reading_ && work_through_burst()) return reading_->number();
+    if (event_ < event_count_) {
+      on_event(events_[event_++]);
+      continue;
+    }
+    run_posts();
+    on_time();
+    flush();
+    event_ = 0;
+    event_count_ = poller_.wait(timeout_ms(), events_);
+  }
+}
+
+const std::uint8_t* IoThread::take_for_paho(std::uint32_t connection, std::size_t size) noexcept {
+  if (!reading_ || reading_->number() != connection || for_paho_.size() < size) return nullptr;
+  const std::uint8_t* const at = for_paho_.data();
+  for_paho_ = for_paho_.subspan(size);
+  return at;
+}
+
+void IoThread::run_posts() {
+  std::vector<Post> posts;
+  {
+    const std::lock_guard lock(mutex_);
+    posts.swap(posted_);
+  }
+  for (const Post& post : posts) {
+    switch (post.kind) {
+      case Post::Kind::kStart:
+        start_connecting(post.connection);
+        break;
+      case Post::Kind::kClose:
+        close_gently(post.connection);
+        break;
+      case Post::Kind::kAbort:
+        end(post.connection, {Ending::kAborted, 0, 0, {}});
+        break;
+      case Post::Kind::kAbandon: {
+        std::vector<std::shared_ptr<Connection>> gone;
+        for (const auto* connections : {&live_, &connecting_}) {
+          for (const auto& [number, connection] : *connections) {
+            if (connection->inbox() == post.inbox) gone.push_back(connection);
+          }
+        }
+        for (const auto& connection : gone) end(connection, {Ending::kAborted, 0, 0, {}});
+        break;
+      }
+    }
+  }
+}
+
+void IoThread::start_connecting(const std::shared_ptr<Connection>& connection) {
+  connecting_.emplace(connection->number(), connection);
+  connection->connector = std::make_unique<Connector>(connection->take_addresses(), poller_,
+                                                      connection->number());
+  on_connector(connection, connection->connector->start(Clock::now()));
+}
+
+void IoThread::on_event(const Poller::Event& event) {
+  const std::uint32_t number = event.token.connection;
+  if (const auto found = lingering_.find(number); found != lingering_.end()) {
+    const Transfer got = found->second.stream->read({scratch_.get(), kScratchSize});
+    const bool over = got.state == Transfer::State::kEnded || got.state == Transfer::State::kFailed;
+    if (over) {
+      poller_.remove(found->second.stream->descriptor());
+      lingering_.erase(found);
+    }
+    return;
+  }
+  if (const auto found = live_.find(number); found != live_.end()) {
+    const std::shared_ptr<Connection> connection = found->second;
+    on_stream(connection, event.ready);
+    return;
+  }
+  if (const auto found = connecting_.find(number); found != connecting_.end()) {
+    const std::shared_ptr<Connection> connection = found->second;
+    on_connector(connection, connection->connector->on_ready(event.token.part, Clock::now()));
+  }
+}
+
+void IoThread::on_connector(const std::shared_ptr<Connection>& connection,
+                            Connector::State state) {
+  if (state == Connector::State::kConnecting) return;
+  Connector& connector = *connection->connector;
+  connection->peer = connector.address();
+  if (state == Connector::State::kFailed) {
+    end(connection, transport_ending(*connection, Ending::kConnecting, connector.error()));
+    return;
+  }
+  connection->note_received(now_ms());
+  connection->output().attach(connector.take_stream());
+  connection->connector.reset();
+  connecting_.erase(connection->number());
+  live_.emplace(connection->number(), connection);
+  Engine::instance().api().establish(connection);
+}
+
+void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready) {
+  if ((ready & Poller::kWritable) != 0) {
+    Output& output = connection->output();
+    output.flush();
+    if (connection->closing && (output.empty() || output.error() != 0)) {
+      end(connection, {});
+      return;
+    }
+    if (output.size() < Output::kLowWater && connection->outbound().is_waiting()) {
+      Engine::instance().api().feed(connection);
+    }
+  }
+  if ((ready & Poller::kReadable) == 0) return;
+  const Transfer got =
+      connection->reader().fill(*connection->output().stream(), {scratch_.get(), kScratchSize});
+  switch (got.state) {
+    case Transfer::State::kMoved:
+      connection->note_received(now_ms());
+      reading_ = connection;
+      burst_ = std::make_unique<Burst>(*connection->inbox());
+      break;
+    case Transfer::State::kWouldBlock:
+      break;
+    case Transfer::State::kEnded:
+    case Transfer::State::kFailed:
+      end(connection, connection->closing
+                          ? Ending{}
+                          : transport_ending(*connection, Ending::kReading, got.error));
+      break;
+  }
+}
+
+bool IoThread::work_through_burst() {
+  Connection& connection = *reading_;
+  Packet packet;
+  Violation violation;
+  Ending ending;
+  for (;;) {
+    if (connection.ended()) break;
+    switch (connection.reader().next(packet, violation)) {
+      case PacketReader::Next::kNothing:
+        connection.reader().settle();
+        finish_burst();
+        return false;
+      case PacketReader::Next::kViolation:
+        ending = connection.violated(violation);
+        end_burst(ending);
+        return false;
+      case PacketReader::Next::kPacket:
+        break;
+    }
+    switch (connection.receive(packet, *burst_, ending)) {
+      case Connection::Taken::kHere:
+        break;
+      case Connection::Taken::kForPaho: {
+        const RawBuffer acks = burst_->close();
+        if (!acks.empty() && connection.output().append({acks})) note_unflushed(reading_);
+        for_paho_ = connection.for_paho();
+        return true;
+      }
+      case Connection::Taken::kEnds:
+        end_burst(ending);
+        return false;
+    }
+  }
+  finish_burst();
+  return false;
+}
+
+void IoThread::finish_burst() {
+  const RawBuffer acks = burst_->close();
+  burst_.reset();
+  Output& output = reading_->output();
+  if (!acks.empty() && output.append({acks})) output.flush();
+  reading_.reset();
+}
+
+void IoThread::end_burst(const Ending& ending) {
+  const std::shared_ptr<Connection> connection = reading_;
+  finish_burst();
+  end(connection, ending);
+}
+
+void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& ending) {
+  if (connection->ended()) return;
+  connection->end(ending);
+  const std::uint32_t number = connection->number();
+  connection->connector.reset();
+  connecting_.erase(number);
+  live_.erase(number);
+  if (std::unique_ptr<Stream> stream = connection->output().detach();
+      stream && ending.cause == Ending::kLocal) {
+    // Closing with unread bytes would reset the connection and might take our DISCONNECT with it.
+    stream->end_writing();
+    poller_.add(stream->descriptor(), {number, kStreamPart}, Poller::kReadable);
+    lingering_.emplace(number, Lingering{std::move(stream), Clock::now() + kLinger});
+  }
+  Engine::instance().api().release(connection);
+}
+
+void IoThread::close_gently(const std::shared_ptr<Connection>& connection) {
+  if (connection->ended()) return;
+  connection->closing = true;
+  const Output& output = connection->output();
+  if (output.stream() == nullptr || output.empty() || output.error() != 0) {
+    end(connection, {});
+  }
+}
+
+void IoThread::on_time() {
+  const Clock::time_point now = Clock::now();
+  if (!connecting_.empty()) {
+    std::vector<std::shared_ptr<Connection>> due;
+    for (const auto& [number, connection] : connecting_) {
+      if (now >= connection->connector->next_attempt_at()) due.push_back(connection);
+    }
+    for (const auto& connection : due) {
+      on_connector(connection, connection->connector->on_time(now));
+    }
+  }
+  std::erase_if(lingering_, [&](const auto& entry) {
+    if (now < entry.second.until) return false;
+    poller_.remove(entry.second.stream->descriptor());
+    return true;
+  });
+  if (now < next_tick_) return;
+  std::vector<std::shared_ptr<Connection>> silent;
+  std::int64_t shortest = 4000;
+  const std::int64_t now_in_ms = now_ms();
+  for (const auto& [number, connection] : live_) {
+    if (!connection->keep_alive(now_in_ms)) silent.push_back(connection);
+    if (connection->keepalive_ms() > 0) shortest = std::min(shortest, connection->keepalive_ms());
+  }
+  for (const auto& connection : silent) end(connection, {Ending::kKeepalive, 0, 0, {}});
+  // Four looks a keepalive, and one a second at most.
+  next_tick_ = now + std::chrono::milliseconds(shortest / 4);
+}
+
+int IoThread::timeout_ms() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!posted_.empty()) return 0;
+  }
+  auto until = Clock::time_point::max();
+  if (!live_.empty()) until = next_tick_;
+  for (const auto& [number, connection] : connecting_) {
+    until = std::min(until, connection->connector->next_attempt_at());
+  }
+  for (const auto& [number, lingering] : lingering_) until = std::min(until, lingering.until);
+  if (until == Clock::time_point::max()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+  return static_cast<int>(std::max<std::int64_t>(left, 0));
+}
+
+void IoThread::flush() {
+  for (const auto& connection : unflushed_) connection->output().flush();
+  unflushed_.clear();
+}
+
+void IoThread::note_unflushed(std::shared_ptr<Connection> connection) {
+  unflushed_.push_back(std::move(connection));
+}
+
+}  // namespace aiomqtt

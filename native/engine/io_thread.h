@@ -1,0 +1,93 @@
+// The thread that reads: Paho's own receive thread, whose wait for a ready socket is next(). It
+// connects, reads, checks and delivers; packets that are Paho's it hands over one at a time. It
+// flushes acknowledgements after each burst, keeps connections alive, and ends them.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/connection.h"
+#include "streams/poller.h"
+
+namespace aiomqtt {
+
+class IoThread {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // -- any thread --
+  Poller& poller() noexcept { return poller_; }
+  void start(std::shared_ptr<Connection> connection);
+  // Graceful: when all that was written has left. By force: now.
+  void close(std::shared_ptr<Connection> connection, bool force);
+  // The environment is gone: all its connections end by force.
+  void abandon(std::shared_ptr<Inbox> inbox);
+  void wake() noexcept { poller_.wake(); }
+
+  // -- I/O thread, from the seam --
+  // Waits until a packet is there for Paho; returns its connection's number.
+  [[nodiscard]] std::uint32_t next();
+  // The packet that next() returned for: reads on from where the last call ended. Null when
+  // `connection` has none, or less than `size` bytes of it are left.
+  [[nodiscard]] const std::uint8_t* take_for_paho(std::uint32_t connection,
+                                                  std::size_t size) noexcept;
+  void note_unflushed(std::shared_ptr<Connection> connection);
+
+ private:
+  static constexpr std::size_t kScratchSize = 256 * 1024;
+  static constexpr std::size_t kEventsAtOnce = 128;
+  // How long a peer may take to close after our DISCONNECT before we close ourselves.
+  static constexpr std::chrono::seconds kLinger{2};
+
+  struct Post {
+    enum class Kind : std::uint8_t { kStart, kClose, kAbort, kAbandon };
+    Kind kind = Kind::kStart;
+    std::shared_ptr<Connection> connection;
+    std::shared_ptr<Inbox> inbox;
+  };
+  struct Lingering {
+    std::unique_ptr<Stream> stream;
+    Clock::time_point until;
+  };
+
+  void post(Post post);
+  void run_posts();
+  void start_connecting(const std::shared_ptr<Connection>& connection);
+  void on_event(const Poller::Event& event);
+  void on_connector(const std::shared_ptr<Connection>& connection, Connector::State state);
+  void on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready);
+  // Works through what was read. True: a packet for Paho is in for_paho_.
+  [[nodiscard]] bool work_through_burst();
+  void finish_burst();
+  void end_burst(const Ending& ending);
+  void end(const std::shared_ptr<Connection>& connection, const Ending& ending);
+  void close_gently(const std::shared_ptr<Connection>& connection);
+  void on_time();
+  [[nodiscard]] int timeout_ms() const;
+  void flush();
+
+  Poller poller_;
+  mutable std::mutex mutex_;
+  std::vector<Post> posted_;
+
+  // I/O thread only.
+  std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> live_;
+  std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> connecting_;
+  std::unordered_map<std::uint32_t, Lingering> lingering_;
+  std::array<Poller::Event, kEventsAtOnce> events_{};
+  std::size_t event_ = 0;
+  std::size_t event_count_ = 0;
+  std::unique_ptr<std::uint8_t[]> scratch_ = std::make_unique<std::uint8_t[]>(kScratchSize);
+  std::shared_ptr<Connection> reading_;  // whose burst is being worked through
+  std::unique_ptr<Burst> burst_;
+  Bytes for_paho_;
+  std::vector<std::shared_ptr<Connection>> unflushed_;
+  Clock::time_point next_tick_{};
+};
+
+}  // namespace aiomqtt

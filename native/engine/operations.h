@@ -1,0 +1,58 @@
+// What a connection has asked the broker and not been answered: packet identifiers, and the
+// operation behind each. Paho is told nothing that this table does not expect.
+//
+// Thread-safe: the API thread begins operations, the I/O thread routes their acknowledgements.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/inbound_packets.h"
+#include "engine/wire.h"
+
+namespace aiomqtt {
+
+struct Operation {
+  enum class Kind : std::uint8_t { kPublishQos1, kPublishQos2, kSubscribe, kUnsubscribe };
+  Kind kind = Kind::kPublishQos1;
+  std::uint32_t number = 0;          // JavaScript's
+  std::uint16_t filters = 0;         // of a SUBSCRIBE or UNSUBSCRIBE
+  bool received = false;             // a QoS 2 PUBLISH after its PUBREC
+  std::uint8_t code = 0;             // what the broker answered
+  std::vector<std::uint8_t> codes;   // one for each filter
+
+  [[nodiscard]] bool is_publish() const noexcept {
+    return kind == Kind::kPublishQos1 || kind == Kind::kPublishQos2;
+  }
+};
+
+class Operations {
+ public:
+  explicit Operations(std::uint16_t last_packet_identifier) noexcept
+      : last_(last_packet_identifier) {}
+
+  // The next packet identifier that is not in use, or 0 if all are.
+  [[nodiscard]] std::uint16_t begin(Operation operation);
+  // Takes an operation whose flow is over; nothing if there is none.
+  [[nodiscard]] std::optional<Operation> finish(std::uint16_t packet_identifier);
+
+  enum class Route : std::uint8_t { kPaho, kDrop, kAnswerPubrel, kViolation };
+  // What to do with a PUBACK, PUBREC or PUBCOMP. kAnswerPubrel: nobody here waits for this PUBREC
+  // any more, and the broker needs a PUBREL to let go of it (MQTT 5 section 4.3.3).
+  [[nodiscard]] Route route(std::uint8_t type, const Ack& ack);
+  // What to do with a SUBACK or UNSUBACK.
+  [[nodiscard]] Route route(std::uint8_t type, const SubscriptionAck& ack, int version,
+                            Violation& violation);
+
+  [[nodiscard]] std::uint16_t last_packet_identifier() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::uint16_t, Operation> pending_;
+  std::uint16_t last_;
+};
+
+}  // namespace aiomqtt

@@ -1,0 +1,142 @@
+#include "engine/outbound.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace aiomqtt {
+namespace {
+
+constexpr std::size_t kPublishWords = 7;
+constexpr std::size_t kSubscriptionWords = 6;
+
+bool is_acknowledged_publish(CommandView command) noexcept {
+  return command.kind() == command::kPublish && (command.flags() & 3) != 0;
+}
+
+}  // namespace
+
+std::uint32_t CommandView::word(std::size_t i) const noexcept {
+  std::uint32_t value = 0;
+  std::memcpy(&value, bytes_.data() + 4 * i, 4);
+  return value;
+}
+
+void Outbound::submit(CommandView command, std::vector<Done>& done) {
+  if (command.kind() == command::kCancel) {
+    withdraw(command.operation(), done);
+  } else if (!for_stream_.empty() || output_.congested()) {
+    keep(for_stream_, command);
+  } else {
+    send(command, done);
+  }
+}
+
+void Outbound::feed(std::vector<Done>& done) {
+  while (!output_.congested() && !for_window_.empty() && !window_is_full()) {
+    const Kept kept = take(for_window_);
+    send_publish(CommandView(kept), done);
+  }
+  while (!output_.congested() && !for_stream_.empty()) {
+    const Kept kept = take(for_stream_);
+    send(CommandView(kept), done);
+  }
+}
+
+void Outbound::stop() noexcept {
+  for_stream_.clear();
+  for_window_.clear();
+  waiting_ = 0;
+}
+
+std::uint16_t Outbound::assign_packet_identifier() {
+  return operations_.begin(std::move(next_operation_));
+}
+
+void Outbound::send(CommandView command, std::vector<Done>& done) {
+  if (command.kind() == command::kPublish) {
+    if (is_acknowledged_publish(command) && (window_is_full() || !for_window_.empty())) {
+      keep(for_window_, command);
+    } else {
+      send_publish(command, done);
+    }
+  } else {
+    send_subscription(command, done);
+  }
+}
+
+void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
+  const int qos = static_cast<int>(command.flags() & 3);
+  const bool retain = (command.flags() & 4) != 0;
+  const std::size_t topic_size = command.word(4);
+  const std::size_t properties_size = command.word(5);
+  const Bytes bytes = command.after(kPublishWords);
+  const char* const topic = reinterpret_cast<const char*>(bytes.data());
+  const Bytes properties = bytes.subspan(topic_size + 1, properties_size);
+  const Bytes payload = bytes.subspan(topic_size + 1 + properties_size, command.word(6));
+  if (qos > 0) {
+    next_operation_ = {};
+    next_operation_.kind =
+        qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
+    next_operation_.number = command.operation();
+    ++inflight_;
+  }
+  const int rc = paho_.publish(topic, payload, qos, retain, properties);
+  if (rc != 0) {
+    if (qos > 0) --inflight_;
+    done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
+  } else if (qos == 0) {
+    done.push_back({command.operation(), 0});
+  }
+}
+
+void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
+  const std::size_t count = command.word(4);
+  const std::size_t properties_size = command.word(5);
+  const Bytes bytes = command.after(kSubscriptionWords);
+  const Bytes properties = bytes.first(properties_size);
+  std::vector<PahoClient::Filter> filters;
+  filters.reserve(count);
+  const std::uint8_t* at = bytes.data() + properties_size;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t size = static_cast<std::size_t>(at[1]) | static_cast<std::size_t>(at[2]) << 8;
+    filters.push_back({reinterpret_cast<const char*>(at + 3), at[0]});
+    at += 3 + size + 1;
+  }
+  const bool subscribes = command.kind() == command::kSubscribe;
+  next_operation_ = {};
+  next_operation_.kind = subscribes ? Operation::Kind::kSubscribe : Operation::Kind::kUnsubscribe;
+  next_operation_.number = command.operation();
+  next_operation_.filters = static_cast<std::uint16_t>(count);
+  const int rc = subscribes ? paho_.subscribe(filters, properties)
+                            : paho_.unsubscribe(filters, properties);
+  if (rc != 0) {
+    done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
+  }
+}
+
+void Outbound::withdraw(std::uint32_t operation, std::vector<Done>& done) {
+  for (std::deque<Kept>* queue : {&for_stream_, &for_window_}) {
+    const auto found = std::find_if(queue->begin(), queue->end(), [operation](const Kept& kept) {
+      return CommandView(kept).operation() == operation;
+    });
+    if (found == queue->end()) continue;
+    queue->erase(found);
+    --waiting_;
+    done.push_back({operation, command::kWithdrawn});
+    return;
+  }
+}
+
+void Outbound::keep(std::deque<Kept>& queue, CommandView command) {
+  queue.emplace_back(command.bytes().begin(), command.bytes().end());
+  ++waiting_;
+}
+
+Outbound::Kept Outbound::take(std::deque<Kept>& queue) {
+  Kept kept = std::move(queue.front());
+  queue.pop_front();
+  --waiting_;
+  return kept;
+}
+
+}  // namespace aiomqtt

@@ -1,0 +1,107 @@
+// What JavaScript wants sent on one connection: commands in order, held back only by what must hold
+// them back. QoS 1 and 2 wait for a place in the in-flight window, without holding back the rest;
+// everything waits while the stream has too much to send. API thread only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "engine/operations.h"
+#include "engine/output.h"
+#include "engine/paho_client.h"
+#include "engine/wire.h"
+
+namespace aiomqtt {
+
+// The layout of commands, as ts/commands.ts writes them: words of the host's byte order.
+namespace command {
+inline constexpr std::uint32_t kPublish = 1;
+inline constexpr std::uint32_t kSubscribe = 2;
+inline constexpr std::uint32_t kUnsubscribe = 3;
+inline constexpr std::uint32_t kCancel = 4;
+inline constexpr std::uint32_t kClose = 5;
+
+inline constexpr std::size_t kHeadWords = 4;
+
+// The code of a DONE event for an operation that was withdrawn before it was sent.
+inline constexpr std::uint32_t kWithdrawn = 0x100;
+// The code of a DONE event that Paho refused to take: this minus Paho's (negative) result.
+inline constexpr std::uint32_t kRefused = 0x1000;
+}  // namespace command
+
+// One command in a batch.
+class CommandView {
+ public:
+  explicit CommandView(Bytes bytes) noexcept : bytes_(bytes) {}
+  [[nodiscard]] std::uint32_t word(std::size_t i) const noexcept;
+  [[nodiscard]] std::uint32_t kind() const noexcept { return word(1) & 0xff; }
+  [[nodiscard]] std::uint32_t flags() const noexcept { return word(1) >> 8; }
+  [[nodiscard]] std::uint32_t connection() const noexcept { return word(2); }
+  [[nodiscard]] std::uint32_t operation() const noexcept { return word(3); }
+  // The bytes after `words` words.
+  [[nodiscard]] Bytes after(std::size_t words) const noexcept { return bytes_.subspan(4 * words); }
+  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+
+ private:
+  Bytes bytes_;
+};
+
+class Outbound {
+ public:
+  // A finished operation, to be told to JavaScript.
+  struct Done {
+    std::uint32_t operation = 0;
+    std::uint32_t code = 0;
+  };
+
+  Outbound(Operations& operations, Output& output, std::uint16_t window)
+      : operations_(operations), output_(output), window_(window) {}
+
+  PahoClient& paho() noexcept { return paho_; }
+
+  // PUBLISH, SUBSCRIBE, UNSUBSCRIBE and CANCEL. Appends to `done` what is over already.
+  void submit(CommandView command, std::vector<Done>& done);
+  // Sends what may be sent now of what waited.
+  void feed(std::vector<Done>& done);
+  // Nothing more will be sent.
+  void stop() noexcept;
+
+  // I/O thread: the broker takes fewer at once.
+  void lower_window(std::uint16_t most) noexcept {
+    if (most < window_.load()) window_ = most;
+  }
+  // I/O thread: a QoS 1 or 2 publish is over. True if one waits for its place.
+  [[nodiscard]] bool release_window() noexcept {
+    return inflight_.fetch_sub(1) > 0 && waiting_.load() > 0;
+  }
+  // Any engine thread: something waits for the stream or for the window.
+  [[nodiscard]] bool is_waiting() const noexcept { return waiting_.load() > 0; }
+
+  // The packet identifier for the operation that Paho is being handed (seam.h).
+  [[nodiscard]] std::uint16_t assign_packet_identifier();
+
+ private:
+  using Kept = std::vector<std::uint8_t>;
+
+  void send(CommandView command, std::vector<Done>& done);
+  void send_publish(CommandView command, std::vector<Done>& done);
+  void send_subscription(CommandView command, std::vector<Done>& done);
+  void withdraw(std::uint32_t operation, std::vector<Done>& done);
+  [[nodiscard]] bool window_is_full() const noexcept { return inflight_.load() >= window_.load(); }
+  void keep(std::deque<Kept>& queue, CommandView command);
+  Kept take(std::deque<Kept>& queue);
+
+  PahoClient paho_;
+  Operations& operations_;
+  Output& output_;
+  std::deque<Kept> for_stream_;
+  std::deque<Kept> for_window_;
+  Operation next_operation_;
+  std::atomic<std::uint32_t> window_;
+  std::atomic<std::uint32_t> inflight_{0};
+  std::atomic<std::uint32_t> waiting_{0};
+};
+
+}  // namespace aiomqtt

@@ -1,0 +1,86 @@
+#include "engine/output.h"
+
+#include "engine/clock.h"
+
+namespace aiomqtt {
+
+void Output::attach(std::unique_ptr<Stream> stream) {
+  const std::lock_guard lock(mutex_);
+  stream_ = std::move(stream);
+  last_sent_ = now_ms();
+  poller_.add(stream_->descriptor(), token_, Poller::kReadable);
+}
+
+std::unique_ptr<Stream> Output::detach() {
+  const std::lock_guard lock(mutex_);
+  if (stream_) poller_.remove(stream_->descriptor());
+  buffer_ = {};
+  head_ = 0;
+  size_ = 0;
+  return std::move(stream_);
+}
+
+bool Output::append(std::initializer_list<Bytes> parts) {
+  const std::lock_guard lock(mutex_);
+  if (!stream_ || error() != 0) return false;
+  for (const Bytes part : parts) buffer_.insert(buffer_.end(), part.begin(), part.end());
+  size_ = buffer_.size() - head_;
+  if (size() >= kFlushSize && !waits_writable_) flush_locked();
+  if (unflushed_ || empty()) return false;
+  unflushed_ = true;
+  return true;
+}
+
+void Output::flush() noexcept {
+  const std::lock_guard lock(mutex_);
+  flush_locked();
+}
+
+void Output::flush_locked() noexcept {
+  unflushed_ = false;
+  if (!stream_) return;
+  while (head_ < buffer_.size()) {
+    const Transfer sent = stream_->write(Bytes(buffer_).subspan(head_));
+    if (sent.state == Transfer::State::kMoved) {
+      head_ += sent.bytes;
+      last_sent_ = now_ms();
+      continue;
+    }
+    if (sent.state == Transfer::State::kFailed) {
+      // Reading says why the stream ended, after what had arrived before; writes just stop.
+      error_ = sent.error;
+      head_ = buffer_.size();
+    }
+    break;
+  }
+  if (head_ == buffer_.size()) {
+    if (buffer_.capacity() > kHighWater) {
+      buffer_ = {};
+    } else {
+      buffer_.clear();
+    }
+    head_ = 0;
+  } else if (head_ > kHighWater) {
+    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+  size_ = buffer_.size() - head_;
+  set_interest_locked(!empty());
+}
+
+void Output::pause_reading(bool paused) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!stream_ || reading_paused_ == paused) return;
+  reading_paused_ = paused;
+  poller_.change(stream_->descriptor(), token_,
+                 (paused ? 0 : Poller::kReadable) | (waits_writable_ ? Poller::kWritable : 0));
+}
+
+void Output::set_interest_locked(bool writable) noexcept {
+  if (waits_writable_ == writable) return;
+  waits_writable_ = writable;
+  poller_.change(stream_->descriptor(), token_,
+                 (reading_paused_ ? 0 : Poller::kReadable) | (writable ? Poller::kWritable : 0));
+}
+
+}  // namespace aiomqtt

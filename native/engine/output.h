@@ -1,0 +1,70 @@
+// The write side of a connection. As Paho sees it, writes are never short, refused or failed: they
+// are appended here and leave when a thread has nothing better to do. What the kernel does not take
+// waits for the I/O thread to find the stream writable.
+//
+// Thread-safe. The stream is attached and taken away on the I/O thread only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+
+#include "engine/raw_buffer.h"
+#include "engine/wire.h"
+#include "streams/poller.h"
+#include "streams/stream.h"
+
+namespace aiomqtt {
+
+class Output {
+ public:
+  // Above this, no further publishes are taken until less than kLowWater waits.
+  static constexpr std::size_t kHighWater = 1024 * 1024;
+  static constexpr std::size_t kLowWater = 256 * 1024;
+  // So much is worth a system call of its own.
+  static constexpr std::size_t kFlushSize = 64 * 1024;
+
+  explicit Output(Poller& poller, Poller::Token token) noexcept : poller_(poller), token_(token) {}
+
+  void attach(std::unique_ptr<Stream> stream);
+  [[nodiscard]] std::unique_ptr<Stream> detach();
+
+  // True when this is the first of what waits to be flushed: the caller sees to it that flush()
+  // follows. Dropped once the stream is gone or failed.
+  [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
+  void flush() noexcept;
+  void pause_reading(bool paused) noexcept;
+
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool congested() const noexcept { return size() > kHighWater; }
+  // When bytes last left, in milliseconds of the steady clock.
+  [[nodiscard]] std::int64_t last_sent() const noexcept {
+    return last_sent_.load(std::memory_order_relaxed);
+  }
+  // The I/O thread's view of the stream, which only it may end.
+  [[nodiscard]] Stream* stream() const noexcept { return stream_.get(); }
+  // The errno that writing failed with, 0 if it did not.
+  [[nodiscard]] int error() const noexcept { return error_.load(std::memory_order_relaxed); }
+
+ private:
+  void flush_locked() noexcept;
+  void set_interest_locked(bool writable) noexcept;
+
+  mutable std::mutex mutex_;
+  Poller& poller_;
+  const Poller::Token token_;
+  std::unique_ptr<Stream> stream_;
+  RawBuffer buffer_;
+  std::size_t head_ = 0;
+  bool unflushed_ = false;
+  bool waits_writable_ = false;
+  bool reading_paused_ = false;
+  std::atomic<std::size_t> size_{0};
+  std::atomic<std::int64_t> last_sent_{0};
+  std::atomic<int> error_{0};
+};
+
+}  // namespace aiomqtt

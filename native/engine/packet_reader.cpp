@@ -1,0 +1,74 @@
+#include "engine/packet_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace aiomqtt {
+namespace {
+constexpr std::size_t kGrowBy = 256 * 1024;
+}
+
+Transfer PacketReader::fill(Stream& stream, std::span<std::uint8_t> scratch) {
+  if (kept_total_ >= kAssembleFrom) {
+    const std::size_t have = kept_.size();
+    // Doubling, so that growing costs a constant factor and never more than twice what arrived.
+    const std::size_t room = std::min(kept_total_ - have, std::max(kGrowBy, have));
+    kept_.resize(have + room);
+    const Transfer got = stream.read(std::span(kept_).subspan(have));
+    kept_.resize(have + got.bytes);
+    window_ = kept_.size() == kept_total_ ? Bytes(kept_) : Bytes();
+    return got;
+  }
+  const std::size_t have = kept_.size();
+  if (have > 0) std::memcpy(scratch.data(), kept_.data(), have);
+  const Transfer got = stream.read(scratch.subspan(have));
+  if (got.state == Transfer::State::kMoved) {
+    kept_.clear();
+    window_ = Bytes(scratch).first(have + got.bytes);
+  }
+  return got;
+}
+
+PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noexcept {
+  if (window_.size() < 2) return Next::kNothing;
+  const auto length = read_variable_byte_integer(window_.subspan(1));
+  if (length.state == VariableByteInteger::State::kMalformed) {
+    violation = {reason::kMalformedPacket, "a packet has a malformed remaining length"};
+    return Next::kViolation;
+  }
+  if (length.state == VariableByteInteger::State::kShort) return Next::kNothing;
+  const std::size_t head = 1 + length.length;
+  const std::size_t total = head + length.value;
+  if (maximum_packet_size_ != 0 && total > maximum_packet_size_) {
+    violation = {reason::kPacketTooLarge, "a packet is larger than our Maximum Packet Size"};
+    return Next::kViolation;
+  }
+  if (window_.size() < total) return Next::kNothing;
+  packet.type = window_[0] >> 4;
+  packet.flags = window_[0] & 0x0f;
+  packet.bytes = window_.first(total);
+  packet.body = packet.bytes.subspan(head);
+  window_ = window_.subspan(total);
+  return Next::kPacket;
+}
+
+void PacketReader::settle() {
+  const bool assembling = !kept_.empty();
+  if (assembling) {
+    if (kept_.size() < kept_total_) return;  // the rest is still to come
+    kept_ = {};
+  }
+  if (!window_.empty()) {
+    if (window_.size() > kept_.capacity()) kept_.reserve(std::min(kept_total_, 2 * window_.size()));
+    kept_.assign(window_.begin(), window_.end());
+    const auto length = read_variable_byte_integer(window_.subspan(1));
+    kept_total_ = length.state == VariableByteInteger::State::kComplete
+                      ? 1 + length.length + length.value
+                      : 0;
+  } else {
+    kept_total_ = 0;
+  }
+  window_ = {};
+}
+
+}  // namespace aiomqtt

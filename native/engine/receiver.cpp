@@ -1,0 +1,148 @@
+#include "engine/receiver.h"
+
+#include <cstring>
+
+#include "engine/utf8.h"
+
+namespace aiomqtt {
+namespace {
+
+// The flags of a MESSAGE record.
+std::uint32_t message_flags(const Publish& publish) noexcept {
+  return static_cast<std::uint32_t>(publish.qos) | (publish.retain ? 4U : 0U) |
+         (publish.dup ? 8U : 0U);
+}
+
+Bytes bytes_of(const std::string& text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string string_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void acknowledge(RawBuffer& acks, std::uint8_t type, std::uint16_t packet_identifier) {
+  const std::uint8_t ack[] = {static_cast<std::uint8_t>(type << 4), 2,
+                              static_cast<std::uint8_t>(packet_identifier >> 8),
+                              static_cast<std::uint8_t>(packet_identifier)};
+  acks.insert(acks.end(), std::begin(ack), std::end(ack));
+}
+
+void put_u32(RawBuffer& to, std::uint32_t value) {
+  std::uint8_t bytes[4];
+  std::memcpy(bytes, &value, 4);
+  to.insert(to.end(), std::begin(bytes), std::end(bytes));
+}
+
+}  // namespace
+
+Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer& acks) {
+  if (publish.topic_alias != 0) {
+    if (const Violation violation = resolve_alias(publish)) return violation;
+  }
+  if (publish.qos < 2) {
+    const Violation violation =
+        deliver(message_flags(publish), publish.topic, publish.properties, publish.payload,
+                publish.packet_identifier, writer);
+    if (!violation && publish.qos == 1) {
+      acknowledge(acks, packet::kPuback, publish.packet_identifier);
+    }
+    return violation;
+  }
+  if (!stored_.contains(publish.packet_identifier)) {
+    if (!is_topic_name(publish.topic)) {
+      return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
+    }
+    if (version_ == kMqtt5 && stored_.size() >= own_.receive_maximum) {
+      return {reason::kReceiveMaximumExceeded, "the server exceeded our Receive Maximum"};
+    }
+    // A message delivered at PUBREL is delivered once, whatever DUP says.
+    stored_.emplace(publish.packet_identifier,
+                    Stored{message_flags(publish) & ~8U, string_of(publish.topic),
+                           string_of(publish.properties), string_of(publish.payload)});
+  }
+  acknowledge(acks, packet::kPubrec, publish.packet_identifier);
+  return {};
+}
+
+Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffer& acks) {
+  const auto found = stored_.find(pubrel.packet_identifier);
+  if (found != stored_.end()) {
+    const Stored& stored = found->second;
+    const Violation violation =
+        deliver(stored.flags, bytes_of(stored.topic), bytes_of(stored.properties),
+                bytes_of(stored.payload), pubrel.packet_identifier, writer);
+    if (violation) return violation;
+    stored_.erase(found);
+  }
+  // An unknown identifier is completed all the same: the broker must be able to let go of it.
+  acknowledge(acks, packet::kPubcomp, pubrel.packet_identifier);
+  return {};
+}
+
+Violation Receiver::resolve_alias(Publish& publish) {
+  if (publish.topic_alias > own_.topic_alias_maximum) {
+    return {reason::kTopicAliasInvalid, "PUBLISH has a topic alias above our Topic Alias Maximum"};
+  }
+  if (aliases_.empty()) aliases_.resize(std::size_t{own_.topic_alias_maximum} + 1);
+  std::string& topic = aliases_[publish.topic_alias];
+  if (!publish.topic.empty()) {
+    if (!is_topic_name(publish.topic)) {
+      return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
+    }
+    topic = string_of(publish.topic);
+  } else if (topic.empty()) {
+    return {reason::kProtocolError, "PUBLISH uses a topic alias that was never set"};
+  }
+  publish.topic = bytes_of(topic);
+  return {};
+}
+
+Violation Receiver::deliver(std::uint32_t flags, Bytes topic, Bytes properties, Bytes payload,
+                            std::uint16_t packet_identifier, Inbox::Writer& writer) const {
+  TopicTable::Result found;
+  if (!writer.topics().look_up(topic, is_topic_name, found)) {
+    return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
+  }
+  const auto topic_size = static_cast<std::uint32_t>(topic.size());
+  if (found.found == TopicTable::Found::kDefine) {
+    writer.append({event::kTopic, connection_, found.number, 0, topic_size}, topic);
+  }
+  const bool is_inline = found.found == TopicTable::Found::kInline;
+  writer.append({event::kMessage | flags << 8, connection_, found.number, 0,
+                 is_inline ? topic_size : 0, static_cast<std::uint32_t>(properties.size()),
+                 static_cast<std::uint32_t>(payload.size()), packet_identifier},
+                is_inline ? topic : Bytes(), properties, payload);
+  return {};
+}
+
+void Receiver::save(RawBuffer& to) const {
+  for (const auto& [packet_identifier, stored] : stored_) {
+    put_u32(to, static_cast<std::uint32_t>(packet_identifier) | stored.flags << 16);
+    for (const std::string* part : {&stored.topic, &stored.properties, &stored.payload}) {
+      put_u32(to, static_cast<std::uint32_t>(part->size()));
+    }
+    for (const std::string* part : {&stored.topic, &stored.properties, &stored.payload}) {
+      to.insert(to.end(), part->begin(), part->end());
+    }
+  }
+}
+
+void Receiver::restore(Bytes from) {
+  constexpr std::size_t kHead = 16;
+  while (from.size() >= kHead) {
+    std::uint32_t head[4];
+    std::memcpy(head, from.data(), kHead);
+    const std::size_t sizes[] = {head[1], head[2], head[3]};
+    const std::size_t total = sizes[0] + sizes[1] + sizes[2];
+    from = from.subspan(kHead);
+    if (from.size() < total) return;
+    stored_.emplace(static_cast<std::uint16_t>(head[0]),
+                    Stored{head[0] >> 16, string_of(from.first(sizes[0])),
+                           string_of(from.subspan(sizes[0], sizes[1])),
+                           string_of(from.subspan(sizes[0] + sizes[1], sizes[2]))});
+    from = from.subspan(total);
+  }
+}
+
+}  // namespace aiomqtt

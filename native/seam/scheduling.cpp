@@ -1,0 +1,48 @@
+// In place of the waits, timers and numbers of Paho's that cost throughput or are wrong: redirected
+// by name in the objects that symbols.json lists.
+#include <cstdint>
+
+#include "engine/engine.h"
+
+extern "C" {
+
+// Paho's send thread waits: the API thread's turn. Its condition variable has no predicate (Paho
+// issue 1039) and its clock can be set back (issue 920).
+int seam_wait_cond(void*, int) {
+  aiomqtt::Engine::instance().api().turn();
+  return 0;
+}
+
+int seam_signal_cond(void*) {
+  aiomqtt::Engine::instance().api().note_paho_signal();
+  return 0;
+}
+
+// Paho sleeps where it has no event to wait for; every wait of ours has one.
+int seam_usleep(unsigned) { return 0; }
+
+// Asked whether a pending TCP connect succeeded: none is ever pending.
+int seam_getsockopt(int, int, int, void*, void*) { return -1; }
+
+// Paho 1.3.12 takes http_proxy from the environment, for plain MQTT too (Paho issue 1344).
+char* seam_getenv(const char*) { return nullptr; }
+
+// Keepalive is the I/O thread's: Paho's has one interval for all clients and ignores the server's
+// (Paho issue 1421). The argument, a time by value, is not looked at.
+void seam_keepalive() {}
+
+// Walks all clients once a packet, for retransmissions that only a second connection of the same
+// handle would need, and ours have one each.
+void seam_retry() {}
+
+// Paho's scans its global queue for each identifier.
+int seam_assign_packet_id(void*) {
+  return aiomqtt::Engine::instance().api().assign_packet_identifier();
+}
+
+// Paho 1.3.12 garbles values from 2^31 on (Paho issue 1336).
+void seam_write_int4(char** at, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) *(*at)++ = static_cast<char>(value >> shift);
+}
+
+}  // extern "C"

@@ -1,0 +1,76 @@
+#include "streams/poller.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+namespace aiomqtt {
+namespace {
+
+constexpr std::uint64_t kWakeToken = 0;
+
+std::uint64_t pack(Poller::Token token) noexcept {
+  return static_cast<std::uint64_t>(token.connection) << 32 | token.part;
+}
+
+epoll_event registration(Poller::Token token, std::uint32_t interest) noexcept {
+  epoll_event event{};
+  if ((interest & Poller::kReadable) != 0) event.events |= EPOLLIN;
+  if ((interest & Poller::kWritable) != 0) event.events |= EPOLLOUT;
+  event.data.u64 = pack(token);
+  return event;
+}
+
+}  // namespace
+
+Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!epoll_ || !wake_) throw std::system_error(errno, std::generic_category(), "epoll");
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = kWakeToken;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event);
+}
+
+void Poller::add(int fd, Token token, std::uint32_t interest) noexcept {
+  epoll_event event = registration(token, interest);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Poller::change(int fd, Token token, std::uint32_t interest) noexcept {
+  epoll_event event = registration(token, interest);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
+void Poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
+  std::array<epoll_event, 128> raw;
+  const int most = static_cast<int>(std::min(raw.size(), events.size()));
+  const int count = ::epoll_wait(epoll_.get(), raw.data(), most, timeout_ms);
+  std::size_t used = 0;
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = raw[static_cast<std::size_t>(i)];
+    if (event.data.u64 == kWakeToken) {
+      std::uint64_t value = 0;
+      [[maybe_unused]] const auto ignored = ::read(wake_.get(), &value, sizeof value);
+      continue;
+    }
+    Event& out = events[used++];
+    out.token = {static_cast<std::uint32_t>(event.data.u64 >> 32),
+                 static_cast<std::uint32_t>(event.data.u64)};
+    out.ready = 0;
+    if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) out.ready |= kReadable;
+    if ((event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) out.ready |= kWritable;
+  }
+  return used;
+}
+
+void Poller::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);
+}
+
+}  // namespace aiomqtt

@@ -1,0 +1,37 @@
+// A byte stream to a broker. TCP today; TLS, unix sockets and Node streams are further ones.
+//
+// A stream belongs to its connection. Reads happen on the I/O thread; writes on either engine
+// thread, under the connection's write lock; destruction on the I/O thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace aiomqtt {
+
+// What a read or write did: bytes moved, or why not.
+struct Transfer {
+  enum class State : std::uint8_t { kMoved, kWouldBlock, kEnded, kFailed };
+  State state = State::kMoved;
+  std::size_t bytes = 0;
+  int error = 0;  // errno, for kFailed
+};
+
+class Stream {
+ public:
+  Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  virtual ~Stream() = default;
+
+  virtual Transfer read(std::span<std::uint8_t> into) noexcept = 0;
+  virtual Transfer write(std::span<const std::uint8_t> from) noexcept = 0;
+  // Tells the peer that nothing more will be written.
+  virtual void end_writing() noexcept = 0;
+  // The descriptor to poll.
+  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+};
+
+}  // namespace aiomqtt

@@ -1,0 +1,37 @@
+#include "streams/tcp_stream.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace aiomqtt {
+namespace {
+
+Transfer transfer_of(ssize_t moved) noexcept {
+  if (moved >= 0) return {Transfer::State::kMoved, static_cast<std::size_t>(moved), 0};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return {Transfer::State::kWouldBlock, 0, 0};
+  return {Transfer::State::kFailed, 0, errno};
+}
+
+}  // namespace
+
+Transfer TcpStream::read(std::span<std::uint8_t> into) noexcept {
+  ssize_t moved = 0;
+  do {
+    moved = ::recv(socket_.get(), into.data(), into.size(), 0);
+  } while (moved < 0 && errno == EINTR);
+  if (moved == 0 && !into.empty()) return {Transfer::State::kEnded, 0, 0};
+  return transfer_of(moved);
+}
+
+Transfer TcpStream::write(std::span<const std::uint8_t> from) noexcept {
+  ssize_t moved = 0;
+  do {
+    moved = ::send(socket_.get(), from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (moved < 0 && errno == EINTR);
+  return transfer_of(moved);
+}
+
+void TcpStream::end_writing() noexcept { ::shutdown(socket_.get(), SHUT_WR); }
+
+}  // namespace aiomqtt
