@@ -134,7 +134,11 @@ function privateLists(arch) {
   const state = join(build, 'apt', architecture)
   mkdirSync(join(state, 'lists/partial'), { recursive: true })
   mkdirSync(join(state, 'cache/archives/partial'), { recursive: true })
-  const options = [`Dir::State=${state}`, `Dir::Cache=${join(state, 'cache')}`]
+  const options = [
+    `Dir::State=${state}`,
+    `Dir::State::lists=${join(state, 'lists')}`,
+    `Dir::Cache=${join(state, 'cache')}`,
+  ]
   if (arch === process.arch) {
     options.push('Dir::State::status=/var/lib/dpkg/status')
   } else {

@@ -316,7 +316,7 @@ function sha256(data) {
   return createHash('sha256').update(data).digest('hex')
 }
 
-if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
     options: { arch: { type: 'string' }, print: { type: 'boolean', default: false } },
   })

@@ -142,7 +142,7 @@ function stem(file) {
 
 /** True in the file that Node was started with. */
 export function isMain(url) {
-  return realpathSync(process.argv[1]) === fileURLToPath(url)
+  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url)
 }
 
 /** Runs a script's main function, and turns failures into a message and exit code 1. */

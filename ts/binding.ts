@@ -33,7 +33,7 @@ export interface Binding {
   /**
    * Moves as many waiting events as fit into `slab` and `index`.
    * @param slab gets the events' bytes from `offset` on; the offsets in records are absolute within it
-   * @param index gets the records, `RECORD_WORDS` words each; its length bounds how many come at once
+   * @param index gets the records, `RECORD_WORDS` words each; it has room for `MOST_RECORDS`
    * @returns the number of records; 0 when nothing waits; -n when the next event needs n bytes of slab.
    *   The doorbell rings again only for events that arrive after a call that returned 0.
    */
@@ -60,6 +60,8 @@ export interface ConnectionOptions {
   properties: Uint8Array
   /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
   maxInflight: number
+  /** The bytes of the SESSION record of this session's last connection; none for a new session. */
+  session?: Uint8Array
 }
 
 /** The will of one connection. */
@@ -74,6 +76,8 @@ export interface ConnectionWill {
 
 /** Words of one record of the index. Word 0 is `kind | flags << 8`, word 1 the connection. */
 export const RECORD_WORDS = 8
+/** Records that one call of `drain()` gives at most. */
+export const MOST_RECORDS = 1024
 
 /**
  * A message. Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`, `MESSAGE_DUP`. Words: 2 topic id or
@@ -100,6 +104,9 @@ export const EVENT_CLOSED = 4
 export const EVENT_DONE = 5
 /** A line of Paho's trace. Words: 2 level, 3 offset, 4 length. */
 export const EVENT_TRACE = 6
+
+/** Just before CLOSED: what the next connection of the same session has to know. Words: 3 offset, 4 length. */
+export const EVENT_SESSION = 7
 
 export const MESSAGE_QOS = 0b0011
 export const MESSAGE_RETAIN = 0b0100

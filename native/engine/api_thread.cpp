@@ -120,6 +120,7 @@ bool ApiThread::run_commands(Task& task) {
 
 void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force) {
   if (!force) {
+    connection->note_closing();
     connection->release();
     connection->output().flush();
   }

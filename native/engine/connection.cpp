@@ -64,7 +64,7 @@ Ending Connection::violated(const Violation& violation) {
 }
 
 Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending& ending) {
-  if (closing) return Taken::kHere;
+  if (closing_) return Taken::kHere;
   if (!accepted_) {
     if (packet.type == packet::kConnack) return on_connack(packet, ending);
     return violate({reason::kProtocolError, "the server sent another packet before CONNACK"},

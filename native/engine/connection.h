@@ -86,15 +86,18 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // -- API thread --
   // The stream is up: Paho sends CONNECT.
   int establish();
-  // Paho sends DISCONNECT and lets go.
+  // Nothing that still arrives is of interest, and the end of the stream is no loss.
+  void note_closing() noexcept { closing_ = true; }
+  // Paho sends DISCONNECT, if the connection was accepted, and lets go.
   void release() noexcept;
 
   // -- I/O thread --
   [[nodiscard]] std::vector<Address> take_addresses() { return std::move(options_.addresses); }
   PacketReader& reader() noexcept { return reader_; }
   std::unique_ptr<Connector> connector;
-  // Set when a graceful close has begun: what still arrives is of no interest.
-  bool closing = false;
+  [[nodiscard]] bool closing() const noexcept { return closing_; }
+  // DISCONNECT was written: the connection ends when all has left.
+  bool ends_when_empty = false;
   std::string peer;  // "address:port"
 
   enum class Taken : std::uint8_t { kHere, kForPaho, kEnds };
@@ -139,6 +142,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   bool session_present_ = false;
   bool accepted_ = false;
   std::atomic<bool> opened_{false};
+  std::atomic<bool> closing_{false};
   std::atomic<bool> ended_{false};
   std::int64_t keepalive_ms_;
   std::int64_t last_received_ = 0;

@@ -145,7 +145,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
   if ((ready & Poller::kWritable) != 0) {
     Output& output = connection->output();
     output.flush();
-    if (connection->closing && (output.empty() || output.error() != 0)) {
+    if (connection->ends_when_empty && (output.empty() || output.error() != 0)) {
       end(connection, {});
       return;
     }
@@ -166,7 +166,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
       break;
     case Transfer::State::kEnded:
     case Transfer::State::kFailed:
-      end(connection, connection->closing
+      end(connection, connection->closing()
                           ? Ending{}
                           : transport_ending(*connection, Ending::kReading, got.error));
       break;
@@ -243,7 +243,7 @@ void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& 
 
 void IoThread::close_gently(const std::shared_ptr<Connection>& connection) {
   if (connection->ended()) return;
-  connection->closing = true;
+  connection->ends_when_empty = true;
   const Output& output = connection->output();
   if (output.stream() == nullptr || output.empty() || output.error() != 0) {
     end(connection, {});
