@@ -1,7 +1,9 @@
 {
   # node-gyp's build of the addon, from the same list of sources as CMakeLists.txt; keep the flags in step.
   'variables': {
-    'paho_folder': '<!(node deps/prepare.mjs --arch <(target_arch) --print)'
+    'paho_folder': '<!(node deps/prepare.mjs --arch <(target_arch) --print)',
+    'paho_version': '<!(node -p "require(\'./deps/paho.json\').version")',
+    'node_addon_api': '<!(node -p "path.dirname(require.resolve(\'node-addon-api\'))")'
   },
   'targets': [
     {
@@ -11,6 +13,7 @@
       ],
       'include_dirs': ['native'],
       'defines': [
+        'AIOMQTT_PAHO_VERSION="<(paho_version)"',
         'NAPI_VERSION=9',
         'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
         'NODE_ADDON_API_DISABLE_DEPRECATED'
@@ -20,7 +23,7 @@
       'cflags!': ['-O3'],
       'cflags': [
         '-isystem <(paho_folder)/include',
-        '-isystem <!(node -p "require(\'node-addon-api\').include_dir")'
+        '-isystem <(node_addon_api)'
       ],
       'cflags_cc!': ['-std=gnu++14', '-std=gnu++17', '-std=gnu++20', '-fno-exceptions', '-fno-rtti'],
       'cflags_cc': [
@@ -43,12 +46,13 @@
             '-Wl,-Bsymbolic',
             '-Wl,--exclude-libs,ALL',
             '-Wl,--gc-sections',
+            '-Wl,--version-script=<(module_root_dir)/native/addon/exports.map',
             '-static-libstdc++',
             '-static-libgcc'
           ]
         }],
         ['OS=="mac"', {
-          'include_dirs': ['<(paho_folder)/include', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'include_dirs': ['<(paho_folder)/include', '<(node_addon_api)'],
           'xcode_settings': {
             'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
             'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
@@ -57,7 +61,7 @@
           }
         }],
         ['OS=="win"', {
-          'include_dirs': ['<(paho_folder)/include', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'include_dirs': ['<(paho_folder)/include', '<(node_addon_api)'],
           'msvs_settings': {
             'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++20'] }
           }

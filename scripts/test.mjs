@@ -37,6 +37,7 @@ async function nativeTests() {
   const { code, output } = await observe('ctest', ['--test-dir', folder, '--verbose'])
   const passed = output.match(/^\d+: ok\b/gm)?.length ?? 0
   const failed = output.match(/^\d+: not ok\b/gm)?.length ?? 0
+  if (passed === 0 && failed === 0) throw new Failure('The native tests printed no result.')
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
 }
 
