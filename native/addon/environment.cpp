@@ -64,10 +64,12 @@ Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
   if (inbox_) return env.Undefined();
   doorbell_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "aiomqtt", 0, 1);
   doorbell_.Unref(env);
-  inbox_ = std::make_shared<Inbox>([doorbell = doorbell_] {
-    const auto exit_waits = Engine::instance().hold_off_exit();
-    doorbell.NonBlockingCall();
-  });
+  inbox_ = std::make_shared<Inbox>(
+      [doorbell = doorbell_] {
+        const auto exit_waits = Engine::instance().hold_off_exit();
+        doorbell.NonBlockingCall();
+      },
+      [this] { Engine::instance().io().resume_all(inbox_); });
   // After the doorbell was made, hence before Node takes the doorbell down.
   env.AddCleanupHook([this] { teardown(); });
   return env.Undefined();

@@ -107,6 +107,8 @@ bool ApiThread::run_commands(Task& task) {
         // DISCONNECT comes after all that was submitted before: let Paho write that first.
         if (paho_has_work_) break;
         close(connection, (command.flags() & 1) != 0);
+      } else if (command.kind() == command::kPause || command.kind() == command::kResume) {
+        Engine::instance().io().pause(connection, command.kind() == command::kPause);
       } else if (connection->outbound().paho().exists()) {
         connection->outbound().submit(command, done_);
       }

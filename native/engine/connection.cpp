@@ -178,8 +178,26 @@ Connection::Taken Connection::on_disconnect(const Packet& packet, Ending& ending
   return Taken::kEnds;
 }
 
+void Connection::pause(Pause reason) noexcept {
+  pauses_ |= reason;
+  output_.pause_reading(true);
+}
+
+void Connection::resume(Pause reason, std::int64_t now) noexcept {
+  if (pauses_ == 0) return;
+  pauses_ &= ~static_cast<unsigned>(reason);
+  if (pauses_ != 0) return;
+  last_received_ = now;
+  output_.pause_reading(false);
+}
+
 bool Connection::keep_alive(std::int64_t now) {
   if (keepalive_ms_ == 0 || !opened_) return true;
+  // While nothing is read, answers are not either: the broker hears of us, and that is all.
+  if (paused()) {
+    ping_sent_ = 0;
+    last_received_ = now;
+  }
   if (ping_sent_ != 0) {
     // Half a keepalive for the answer, as the server grants us (section 3.1.2.10); whatever else
     // arrives shows that the broker lives.

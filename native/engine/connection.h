@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,7 +57,7 @@ class Burst {
  public:
   explicit Burst(Inbox& inbox) : inbox_(inbox) {}
   Inbox::Writer& writer() {
-    if (!writer_) writer_ = std::make_unique<Inbox::Writer>(inbox_);
+    if (!writer_) writer_.emplace(inbox_);
     return *writer_;
   }
   RawBuffer& acks() { return acks_; }
@@ -68,7 +69,7 @@ class Burst {
 
  private:
   Inbox& inbox_;
-  std::unique_ptr<Inbox::Writer> writer_;
+  std::optional<Inbox::Writer> writer_;
   RawBuffer acks_;
 };
 
@@ -107,6 +108,11 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // The server broke the protocol: tells it so where MQTT can (MQTT 5 section 4.13).
   [[nodiscard]] Ending violated(const Violation& violation);
   void note_received(std::int64_t now) noexcept { last_received_ = now; }
+  // Reading stops while any reason to pause holds; resuming leaves the other reasons.
+  enum Pause : unsigned { kByConsumer = 1, kByInbox = 2 };
+  void pause(Pause reason) noexcept;
+  void resume(Pause reason, std::int64_t now) noexcept;
+  [[nodiscard]] bool paused() const noexcept { return pauses_ != 0; }
   // Sends PINGREQ when it is time. False: the broker has been silent for too long.
   [[nodiscard]] bool keep_alive(std::int64_t now);
   [[nodiscard]] std::int64_t keepalive_ms() const noexcept { return keepalive_ms_; }
@@ -145,6 +151,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   std::atomic<bool> closing_{false};
   std::atomic<bool> ended_{false};
   std::int64_t keepalive_ms_;
+  unsigned pauses_ = 0;
   std::int64_t last_received_ = 0;
   std::int64_t ping_sent_ = 0;  // 0: none outstanding
 };

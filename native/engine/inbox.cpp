@@ -10,6 +10,7 @@ constexpr std::size_t kSpareChunks = 16;
 void Inbox::Writer::append(Record record, Bytes first, Bytes second, Bytes third) {
   if (inbox_.closed_) return;
   const std::size_t size = first.size() + second.size() + third.size();
+  inbox_.size_ += size + sizeof record;
   Chunk& chunk = inbox_.chunk_for(size);
   record[3] = static_cast<std::uint32_t>(chunk.bytes.size());
   chunk.words.insert(chunk.words.end(), record.begin(), record.end());
@@ -44,6 +45,7 @@ void Inbox::ring_if_needed() {
 Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
                             std::span<std::uint32_t> index) {
   std::unique_ptr<Chunk> chunk;
+  bool has_room_again = false;
   {
     const std::lock_guard lock(mutex_);
     if (chunks_.empty()) {
@@ -54,7 +56,13 @@ Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
     if (slab.size() - offset < size) return {0, size};
     chunk = std::move(chunks_.front());
     chunks_.pop_front();
+    size_ -= chunk->size();
+    if (was_full_ && size_ < kRoomAt) {
+      was_full_ = false;
+      has_room_again = true;
+    }
   }
+  if (has_room_again) on_room_();
   if (!chunk->bytes.empty()) {
     std::memcpy(slab.data() + offset, chunk->bytes.data(), chunk->bytes.size());
   }
@@ -76,11 +84,19 @@ void Inbox::recycle(std::unique_ptr<Chunk> chunk) {
   if (spare_.size() < kSpareChunks) spare_.push_back(std::move(chunk));
 }
 
+bool Inbox::is_full() {
+  const std::lock_guard lock(mutex_);
+  if (size_ >= kFullAt && !closed_) was_full_ = true;
+  return was_full_;
+}
+
 void Inbox::close() noexcept {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   chunks_.clear();
   spare_.clear();
+  size_ = 0;
+  was_full_ = false;
 }
 
 }  // namespace aiomqtt

@@ -38,9 +38,15 @@ class Inbox {
  public:
   static constexpr std::size_t kRecordsAChunk = 1024;
   static constexpr std::size_t kBytesAChunk = 64 * 1024;
+  // While JavaScript is too busy to drain, reading stops at kFullAt bytes, as it does in a client
+  // that reads on the event loop, and goes on below kRoomAt.
+  static constexpr std::size_t kFullAt = 16 * 1024 * 1024;
+  static constexpr std::size_t kRoomAt = 4 * 1024 * 1024;
 
-  // `ring` is called by an engine thread with the inbox locked; it must not block.
-  explicit Inbox(std::function<void()> ring) : ring_(std::move(ring)) {}
+  // `ring` is called by an engine thread with the inbox locked; it must not block. `on_room` is
+  // called by the draining thread when the inbox was full and has room again.
+  Inbox(std::function<void()> ring, std::function<void()> on_room)
+      : ring_(std::move(ring)), on_room_(std::move(on_room)) {}
 
   // Holds the inbox while a burst is written; rings when it ends.
   class Writer {
@@ -68,6 +74,9 @@ class Inbox {
   // `index` has room for kRecordsAChunk records.
   Drained drain(std::span<std::uint8_t> slab, std::size_t offset, std::span<std::uint32_t> index);
 
+  // True when nothing more should be read for this environment until `on_room` is called.
+  [[nodiscard]] bool is_full();
+
   // The environment goes: nothing rings or is kept from now on.
   void close() noexcept;
 
@@ -75,6 +84,10 @@ class Inbox {
   struct Chunk {
     std::vector<std::uint32_t> words;
     RawBuffer bytes;
+
+    [[nodiscard]] std::size_t size() const noexcept {
+      return bytes.size() + words.size() * sizeof(std::uint32_t);
+    }
   };
 
   Chunk& chunk_for(std::size_t bytes);
@@ -83,10 +96,13 @@ class Inbox {
 
   std::mutex mutex_;
   std::function<void()> ring_;
+  std::function<void()> on_room_;
   std::deque<std::unique_ptr<Chunk>> chunks_;
   std::vector<std::unique_ptr<Chunk>> spare_;
   TopicTable topics_;
+  std::size_t size_ = 0;
   bool rung_ = false;
+  bool was_full_ = false;
   bool closed_ = false;
 };
 

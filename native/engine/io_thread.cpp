@@ -26,6 +26,14 @@ void IoThread::close(std::shared_ptr<Connection> connection, bool force) {
   post({force ? Post::Kind::kAbort : Post::Kind::kClose, std::move(connection), nullptr});
 }
 
+void IoThread::pause(std::shared_ptr<Connection> connection, bool paused) {
+  post({paused ? Post::Kind::kPause : Post::Kind::kResume, std::move(connection), nullptr});
+}
+
+void IoThread::resume_all(std::shared_ptr<Inbox> inbox) {
+  post({Post::Kind::kRoom, nullptr, std::move(inbox)});
+}
+
 void IoThread::abandon(std::shared_ptr<Inbox> inbox) {
   post({Post::Kind::kAbandon, nullptr, std::move(inbox)});
 }
@@ -81,18 +89,34 @@ void IoThread::run_posts() {
       case Post::Kind::kAbort:
         end(post.connection, {Ending::kAborted, 0, 0, {}});
         break;
-      case Post::Kind::kAbandon: {
-        std::vector<std::shared_ptr<Connection>> gone;
-        for (const auto* connections : {&live_, &connecting_}) {
-          for (const auto& [number, connection] : *connections) {
-            if (connection->inbox() == post.inbox) gone.push_back(connection);
-          }
-        }
-        for (const auto& connection : gone) end(connection, {Ending::kAborted, 0, 0, {}});
+      case Post::Kind::kPause:
+        if (!post.connection->ended()) post.connection->pause(Connection::kByConsumer);
         break;
-      }
+      case Post::Kind::kResume:
+        post.connection->resume(Connection::kByConsumer, now_ms());
+        break;
+      case Post::Kind::kRoom:
+        for (const auto& connection : connections_of(*post.inbox)) {
+          connection->resume(Connection::kByInbox, now_ms());
+        }
+        break;
+      case Post::Kind::kAbandon:
+        for (const auto& connection : connections_of(*post.inbox)) {
+          end(connection, {Ending::kAborted, 0, 0, {}});
+        }
+        break;
     }
   }
+}
+
+std::vector<std::shared_ptr<Connection>> IoThread::connections_of(const Inbox& inbox) const {
+  std::vector<std::shared_ptr<Connection>> result;
+  for (const auto* connections : {&live_, &connecting_}) {
+    for (const auto& [number, connection] : *connections) {
+      if (connection->inbox().get() == &inbox) result.push_back(connection);
+    }
+  }
+  return result;
 }
 
 void IoThread::start_connecting(const std::shared_ptr<Connection>& connection) {
@@ -154,13 +178,21 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
     }
   }
   if ((ready & Poller::kReadable) == 0) return;
+  if (connection->paused()) {
+    if ((ready & Poller::kBroken) != 0) connection->output().stop_polling();
+    return;
+  }
+  if (connection->inbox()->is_full()) {
+    connection->pause(Connection::kByInbox);
+    return;
+  }
   const Transfer got =
       connection->reader().fill(*connection->output().stream(), {scratch_.get(), kScratchSize});
   switch (got.state) {
     case Transfer::State::kMoved:
       connection->note_received(now_ms());
       reading_ = connection;
-      burst_ = std::make_unique<Burst>(*connection->inbox());
+      burst_.emplace(*connection->inbox());
       break;
     case Transfer::State::kWouldBlock:
       break;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -25,6 +26,10 @@ class IoThread {
   void start(std::shared_ptr<Connection> connection);
   // Graceful: when all that was written has left. By force: now.
   void close(std::shared_ptr<Connection> connection, bool force);
+  // Stops and resumes reading, at the consumer's wish.
+  void pause(std::shared_ptr<Connection> connection, bool paused);
+  // The inbox was full and has room again.
+  void resume_all(std::shared_ptr<Inbox> inbox);
   // The environment is gone: all its connections end by force.
   void abandon(std::shared_ptr<Inbox> inbox);
   void wake() noexcept { poller_.wake(); }
@@ -45,7 +50,7 @@ class IoThread {
   static constexpr std::chrono::seconds kLinger{2};
 
   struct Post {
-    enum class Kind : std::uint8_t { kStart, kClose, kAbort, kAbandon };
+    enum class Kind : std::uint8_t { kStart, kClose, kAbort, kPause, kResume, kRoom, kAbandon };
     Kind kind = Kind::kStart;
     std::shared_ptr<Connection> connection;
     std::shared_ptr<Inbox> inbox;
@@ -56,6 +61,7 @@ class IoThread {
   };
 
   void post(Post post);
+  [[nodiscard]] std::vector<std::shared_ptr<Connection>> connections_of(const Inbox& inbox) const;
   void run_posts();
   void start_connecting(const std::shared_ptr<Connection>& connection);
   void on_event(const Poller::Event& event);
@@ -84,7 +90,7 @@ class IoThread {
   std::size_t event_count_ = 0;
   std::unique_ptr<std::uint8_t[]> scratch_ = std::make_unique<std::uint8_t[]>(kScratchSize);
   std::shared_ptr<Connection> reading_;  // whose burst is being worked through
-  std::unique_ptr<Burst> burst_;
+  std::optional<Burst> burst_;
   Bytes for_paho_;
   std::vector<std::shared_ptr<Connection>> unflushed_;
   Clock::time_point next_tick_{};

@@ -22,6 +22,8 @@ inline constexpr std::uint32_t kSubscribe = 2;
 inline constexpr std::uint32_t kUnsubscribe = 3;
 inline constexpr std::uint32_t kCancel = 4;
 inline constexpr std::uint32_t kClose = 5;
+inline constexpr std::uint32_t kPause = 6;
+inline constexpr std::uint32_t kResume = 7;
 
 inline constexpr std::size_t kHeadWords = 4;
 

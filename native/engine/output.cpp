@@ -8,12 +8,12 @@ void Output::attach(std::unique_ptr<Stream> stream) {
   const std::lock_guard lock(mutex_);
   stream_ = std::move(stream);
   last_sent_ = now_ms();
-  poller_.add(stream_->descriptor(), token_, Poller::kReadable);
+  poll_locked();
 }
 
 std::unique_ptr<Stream> Output::detach() {
   const std::lock_guard lock(mutex_);
-  if (stream_) poller_.remove(stream_->descriptor());
+  if (stream_ && polled_) poller_.remove(stream_->descriptor());
   buffer_ = {};
   head_ = 0;
   size_ = 0;
@@ -65,22 +65,35 @@ void Output::flush_locked() noexcept {
     head_ = 0;
   }
   size_ = buffer_.size() - head_;
-  set_interest_locked(!empty());
+  if (waits_writable_ == empty()) {
+    waits_writable_ = !empty();
+    if (polled_) poll_locked();
+  }
 }
 
 void Output::pause_reading(bool paused) noexcept {
   const std::lock_guard lock(mutex_);
   if (!stream_ || reading_paused_ == paused) return;
   reading_paused_ = paused;
-  poller_.change(stream_->descriptor(), token_,
-                 (paused ? 0 : Poller::kReadable) | (waits_writable_ ? Poller::kWritable : 0));
+  poll_locked();
 }
 
-void Output::set_interest_locked(bool writable) noexcept {
-  if (waits_writable_ == writable) return;
-  waits_writable_ = writable;
-  poller_.change(stream_->descriptor(), token_,
-                 (reading_paused_ ? 0 : Poller::kReadable) | (writable ? Poller::kWritable : 0));
+void Output::stop_polling() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!stream_ || !polled_) return;
+  poller_.remove(stream_->descriptor());
+  polled_ = false;
+}
+
+void Output::poll_locked() noexcept {
+  const std::uint32_t interest =
+      (reading_paused_ ? 0 : Poller::kReadable) | (waits_writable_ ? Poller::kWritable : 0);
+  if (polled_) {
+    poller_.change(stream_->descriptor(), token_, interest);
+  } else {
+    poller_.add(stream_->descriptor(), token_, interest);
+    polled_ = true;
+  }
 }
 
 }  // namespace aiomqtt

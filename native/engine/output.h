@@ -36,6 +36,9 @@ class Output {
   [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
   void flush() noexcept;
   void pause_reading(bool paused) noexcept;
+  // The stream broke while reading is paused: polling it would report that for ever. What it still
+  // holds, and how it broke, is read when reading goes on.
+  void stop_polling() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
@@ -51,7 +54,7 @@ class Output {
 
  private:
   void flush_locked() noexcept;
-  void set_interest_locked(bool writable) noexcept;
+  void poll_locked() noexcept;
 
   mutable std::mutex mutex_;
   Poller& poller_;
@@ -62,6 +65,7 @@ class Output {
   bool unflushed_ = false;
   bool waits_writable_ = false;
   bool reading_paused_ = false;
+  bool polled_ = false;
   std::atomic<std::size_t> size_{0};
   std::atomic<std::int64_t> last_sent_{0};
   std::atomic<int> error_{0};

@@ -62,8 +62,9 @@ std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
     out.token = {static_cast<std::uint32_t>(event.data.u64 >> 32),
                  static_cast<std::uint32_t>(event.data.u64)};
     out.ready = 0;
-    if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) out.ready |= kReadable;
-    if ((event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) out.ready |= kWritable;
+    if ((event.events & EPOLLIN) != 0) out.ready |= kReadable;
+    if ((event.events & EPOLLOUT) != 0) out.ready |= kWritable;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) out.ready |= kReadable | kWritable | kBroken;
   }
   return used;
 }

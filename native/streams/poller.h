@@ -12,6 +12,8 @@ class Poller {
  public:
   static constexpr std::uint32_t kReadable = 1;
   static constexpr std::uint32_t kWritable = 2;
+  // Reported whether asked for or not, and together with both others.
+  static constexpr std::uint32_t kBroken = 4;
 
   // Who a descriptor belongs to: a connection, and which of its descriptors.
   struct Token {
@@ -20,7 +22,7 @@ class Poller {
   };
   struct Event {
     Token token;
-    std::uint32_t ready = 0;  // an error or hang-up counts as readable and writable
+    std::uint32_t ready = 0;
   };
 
   Poller();
