@@ -10,7 +10,8 @@ await main(() => {
     stdio: 'inherit',
   })
   // The terminal sends Ctrl-C to both; the demo decides what it means.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? (signal ? 1 : 0)
   })

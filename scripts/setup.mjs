@@ -88,7 +88,8 @@ function buildAddon() {
 /** The loader prefers prebuilt binaries, so one that was made here from older sources must go. */
 function dropOldPrebuild(inputs) {
   const folder = `prebuilds/${process.platform}-${process.arch}`
-  if (!existsSync(at(folder)) || steps.isDone('prebuild', inputs)) return
+  const madeHere = existsSync(at('build/stamps/prebuild'))
+  if (!existsSync(at(folder)) || !madeHere || steps.isDone('prebuild', inputs)) return
   say(`Removing ${folder}, built from other sources`)
   rmSync(at(folder), { recursive: true })
 }

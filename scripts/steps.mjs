@@ -68,7 +68,7 @@ export async function observe(command, args, options = {}) {
 }
 
 function shorten(argument) {
-  return argument.startsWith(root) ? relative(root, argument) : argument
+  return argument.startsWith(root) ? relative(root, argument) || '.' : argument
 }
 
 /** Runs npm: the one that runs this script, or the one in PATH. */
