@@ -1,0 +1,45 @@
+import { types } from 'node:util'
+import { checkKeys, checkText, describeType, MAX_FIELD_LENGTH, rangeError, typeError } from './validate.js'
+
+/** Enhanced authentication (MQTT 5, 4.12): a method, and how to answer the broker's challenges. */
+export interface Authentication {
+  /** The name of the method, as the broker knows it. */
+  method: string
+  /** What CONNECT carries for it. */
+  data?: Uint8Array | null | undefined
+  /** The answer to a challenge; null for one without data. */
+  respond(challenge: Buffer | null): Uint8Array | null | Promise<Uint8Array | null>
+}
+
+const KEYS = new Set(['method', 'data', 'respond'])
+
+/** {@link Authentication} with nothing left out. */
+export type AuthenticationSettings = Readonly<Required<Authentication>> & { readonly data: Uint8Array | null }
+
+/**
+ * The option `authentication`, checked and copied; null when there is none.
+ * @throws TypeError for an unknown key or a wrong type, RangeError for what the wire cannot carry
+ */
+export function checkAuthentication(value: Authentication | null | undefined): AuthenticationSettings | null {
+  if (value === undefined || value === null) return null
+  checkKeys('authentication', value, KEYS)
+  if (typeof value.respond !== 'function') {
+    throw typeError(`authentication.respond must be a function, not ${describeType(value.respond)}`)
+  }
+  return Object.freeze({
+    method: checkText('authentication.method', value.method),
+    data: checkData(value.data ?? null),
+    respond: (challenge: Buffer | null) => value.respond(challenge),
+  })
+}
+
+function checkData(data: unknown): Uint8Array | null {
+  if (data === null) return null
+  if (!types.isUint8Array(data)) {
+    throw typeError(`authentication.data must be a Uint8Array, not ${describeType(data)}`)
+  }
+  if (data.length > MAX_FIELD_LENGTH) {
+    throw rangeError(`authentication.data must be at most ${MAX_FIELD_LENGTH} bytes`)
+  }
+  return Buffer.from(data)
+}

@@ -1,0 +1,170 @@
+import type { Duplex } from 'node:stream'
+import type { SecureContext, ConnectionOptions as TLSConnectionOptions } from 'node:tls'
+import type { Authentication } from './authentication.js'
+import type { ClientSettings } from './client-settings.js'
+import type { Logger } from './logger.js'
+import type { OfflineQueueOptions } from './offline-queue-options.js'
+import type { PropertiesLike } from './properties.js'
+import type { ProtocolVersion } from './protocol-version.js'
+import type { ProxySettings, ProxySettingsLiteral } from './proxy-settings.js'
+import type { QueueType } from './queues.js'
+import type { ReconnectOptions } from './reconnect-options.js'
+import type { TLSParameters, TLSParametersLiteral } from './tls-parameters.js'
+import type { Will, WillLiteral } from './will.js'
+
+/** How bytes travel: a name, or a function that makes a stream of them, once for each connection. */
+export type Transport = 'tcp' | 'websockets' | 'unix' | (() => Duplex | Promise<Duplex>)
+
+/** What happens to a message that comes while the queue is full. */
+export type Overflow = 'drop-newest' | 'drop-oldest' | 'backpressure'
+
+/** An option of the socket: the arguments of setsockopt(2). */
+export type SocketOption = readonly [level: number, name: number, value: number | Uint8Array]
+
+/** Headers of the WebSocket handshake: more of them, or a function that replaces the usual ones. */
+export type WebSocketHeaders =
+  | Readonly<Record<string, string>>
+  | ((headers: Record<string, string>) => Record<string, string>)
+
+/** Paho's `MQTT_CLEAN_START_FIRST_ONLY`: a clean start when `connect()` is called, not when it reconnects. */
+export const MQTT_CLEAN_START_FIRST_ONLY = 3
+
+/**
+ * The options of a `Client`, all optional; null means the same as leaving an option out. Names, defaults
+ * and units are aiomqtt's. Times are seconds.
+ */
+export interface ClientOptions {
+  /** Sent in CONNECT, also when it is an empty string. None by default. */
+  username?: string | null | undefined
+  /** Sent in CONNECT, but only together with `username`. Text goes as UTF-8. */
+  password?: string | Uint8Array | null | undefined
+  /** Takes the client's log lines; without one nothing is printed. */
+  logger?: Logger | null | undefined
+  /** The client identifier. Without one the broker chooses it; on MQTT 3.1 a random one is made. */
+  identifier?: string | null | undefined
+  /** The class of the queue of incoming messages: `FifoQueue`, `LifoQueue`, `PriorityQueue` or your own. */
+  queueType?: QueueType | null | undefined
+  /** The version of MQTT; `ProtocolVersion.V311`. */
+  protocol?: ProtocolVersion | null | undefined
+  /** What the broker publishes when the client is gone without a word. */
+  will?: Will | WillLiteral | null | undefined
+  /** MQTT 3.x: false for a session that outlives the connection; needs an `identifier`. True. */
+  cleanSession?: boolean | null | undefined
+  /** What carries the bytes; `'tcp'`. For `'unix'` the host name is the path of the socket. */
+  transport?: Transport | null | undefined
+  /** How long anything may take unless a call says otherwise; 10. `Infinity` waits for ever. */
+  timeout?: number | null | undefined
+  /** The longest silence on the connection, 0 to 65535; 0 turns the check off. 60. */
+  keepalive?: number | null | undefined
+  /** The local address to connect from. */
+  bindAddress?: string | null | undefined
+  /** The local port to connect from, 0 to 65535; 0, the default, lets the system choose. */
+  bindPort?: number | null | undefined
+  /** MQTT 5: whether the broker is to forget the session. `MQTT_CLEAN_START_FIRST_ONLY`. */
+  cleanStart?: boolean | typeof MQTT_CLEAN_START_FIRST_ONLY | null | undefined
+  /** The most messages in the queue; beyond it `overflow` decides. 0, the default, is no limit. */
+  maxQueuedIncomingMessages?: number | null | undefined
+  /** The most QoS 1 and 2 messages that wait or are partway; beyond it `[code:15]`. 0, the default, is no limit. */
+  maxQueuedOutgoingMessages?: number | null | undefined
+  /** The most QoS 1 and 2 messages partway at once; 0 for as many as MQTT can. 20. */
+  maxInflightMessages?: number | null | undefined
+  /** The most calls at once; further ones wait for their turn. No limit by default. */
+  maxConcurrentOutgoingCalls?: number | null | undefined
+  /** MQTT 5: the properties of CONNECT. */
+  properties?: PropertiesLike | null | undefined
+  /** Turns TLS on: a `SecureContext`, or options of `tls.connect()`. Not together with `tlsParams`. */
+  tlsContext?: SecureContext | TLSConnectionOptions | null | undefined
+  /** Turns TLS on, with Python's parameters. Not together with `tlsContext`. */
+  tlsParams?: TLSParameters | TLSParametersLiteral | null | undefined
+  /** True not to check that the certificate is for this host; only with TLS. */
+  tlsInsecure?: boolean | null | undefined
+  /** The proxy through which to connect; not for unix sockets. */
+  proxy?: ProxySettings | ProxySettingsLiteral | null | undefined
+  /** Options to set on the socket. */
+  socketOptions?: Iterable<SocketOption> | null | undefined
+  /** The path of the WebSocket handshake; `/mqtt`. */
+  websocketPath?: string | null | undefined
+  /** Headers of the WebSocket handshake. */
+  websocketHeaders?: WebSocketHeaders | null | undefined
+  /** What happens to a message that comes while the queue is full; `'drop-newest'`. */
+  overflow?: Overflow | null | undefined
+  /** The most bytes of topics, payloads and properties in the queue. 0, the default, is no limit. */
+  maxQueuedIncomingBytes?: number | null | undefined
+  /** Whether and how to come back after the connection was lost; false. */
+  reconnect?: boolean | ReconnectOptions | null | undefined
+  /** Whether messages published without a connection wait for one; false. */
+  offlineQueue?: boolean | OfflineQueueOptions | null | undefined
+  /** Keeps the state of QoS 1 and 2 messages over a restart. */
+  store?: object | null | undefined
+  /** True when each message is acknowledged by its `ack()`; false. */
+  manualAcks?: boolean | null | undefined
+  /** MQTT 5: the most topic aliases to use, within the broker's limit, 0 to 65535; 0. */
+  topicAliases?: number | null | undefined
+  /** MQTT 5: enhanced authentication. */
+  authentication?: Authentication | null | undefined
+}
+
+const NAMES: Readonly<Record<keyof ClientOptions, true>> = {
+  username: true,
+  password: true,
+  logger: true,
+  identifier: true,
+  queueType: true,
+  protocol: true,
+  will: true,
+  cleanSession: true,
+  transport: true,
+  timeout: true,
+  keepalive: true,
+  bindAddress: true,
+  bindPort: true,
+  cleanStart: true,
+  maxQueuedIncomingMessages: true,
+  maxQueuedOutgoingMessages: true,
+  maxInflightMessages: true,
+  maxConcurrentOutgoingCalls: true,
+  properties: true,
+  tlsContext: true,
+  tlsParams: true,
+  tlsInsecure: true,
+  proxy: true,
+  socketOptions: true,
+  websocketPath: true,
+  websocketHeaders: true,
+  overflow: true,
+  maxQueuedIncomingBytes: true,
+  reconnect: true,
+  offlineQueue: true,
+  store: true,
+  manualAcks: true,
+  topicAliases: true,
+  authentication: true,
+}
+
+/** The names of all options: whatever else is given is an error. */
+export const CLIENT_OPTION_NAMES: readonly string[] = Object.keys(NAMES)
+
+/** The names of the options that were used although this release does nothing with them yet. */
+export function unsupportedOptions(settings: ClientSettings): string[] {
+  const used: Record<string, boolean> = {
+    transport: settings.transport !== 'tcp',
+    tlsContext: settings.tlsContext !== null,
+    tlsParams: settings.tlsParams !== null,
+    tlsInsecure: settings.tlsInsecure !== null,
+    proxy: settings.proxy !== null,
+    bindAddress: settings.bindAddress !== '',
+    bindPort: settings.bindPort !== 0,
+    socketOptions: settings.socketOptions.length > 0,
+    websocketPath: settings.websocketPath !== null,
+    websocketHeaders: settings.websocketHeaders !== null,
+    overflow: settings.overflow !== 'drop-newest',
+    maxQueuedIncomingBytes: settings.maxQueuedIncomingBytes !== Number.POSITIVE_INFINITY,
+    reconnect: settings.reconnect !== null,
+    offlineQueue: settings.offlineQueue !== null,
+    store: settings.store !== null,
+    manualAcks: settings.manualAcks,
+    topicAliases: settings.topicAliases > 0,
+    authentication: settings.authentication !== null,
+  }
+  return Object.keys(used).filter((name) => used[name])
+}

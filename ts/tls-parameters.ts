@@ -1,0 +1,103 @@
+import type { SecureVersion } from 'node:tls'
+import { types } from 'node:util'
+import { checkKeys, checkOptionalText, describeType, rangeError, typeError } from './validate.js'
+
+/** Whether the broker must show a certificate: 0 `'none'`, 1 `'optional'`, 2 `'required'`. */
+export type CertReqs = 0 | 1 | 2 | 'none' | 'optional' | 'required'
+
+/** One version of TLS, or the least and the greatest. */
+export type TLSVersion = SecureVersion | readonly [min: SecureVersion, max: SecureVersion]
+
+/** TLS parameters as an object literal. */
+export interface TLSParametersLiteral {
+  /** Path of a PEM file with the certificates that are trusted; the system's when absent. */
+  caCerts?: string | null | undefined
+  /** Path of a PEM file with the client's certificate. */
+  certfile?: string | null | undefined
+  /** Path of a PEM file with the client's private key. */
+  keyfile?: string | null | undefined
+  /** Whether the broker must show a certificate that is trusted; required when absent. */
+  certReqs?: CertReqs | null | undefined
+  /** The version of TLS, or the least and the greatest; Node's when absent. */
+  tlsVersion?: TLSVersion | null | undefined
+  /** The ciphers that are allowed, in OpenSSL's notation; Node's when absent. */
+  ciphers?: string | null | undefined
+  /** What the private key is encrypted with. */
+  keyfilePassword?: string | Uint8Array | null | undefined
+}
+
+const KEYS = new Set([
+  'caCerts',
+  'certfile',
+  'keyfile',
+  'certReqs',
+  'tlsVersion',
+  'ciphers',
+  'keyfilePassword',
+])
+const CERT_REQS: ReadonlySet<unknown> = new Set([0, 1, 2, 'none', 'optional', 'required'])
+const VERSIONS: ReadonlySet<unknown> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'])
+
+/** How to speak TLS, as aiomqtt's `TLSParameters`. Frozen; what was not given is null. */
+export class TLSParameters {
+  readonly caCerts: string | null
+  readonly certfile: string | null
+  readonly keyfile: string | null
+  readonly certReqs: CertReqs | null
+  readonly tlsVersion: TLSVersion | null
+  readonly ciphers: string | null
+  // Private, so that no log ever shows it.
+  readonly #keyfilePassword: string | Uint8Array | null
+
+  /** @throws TypeError for an unknown key or a wrong type, RangeError for an unknown value */
+  constructor(parameters: TLSParametersLiteral = {}) {
+    checkKeys('TLSParameters()', parameters, KEYS)
+    this.caCerts = checkOptionalText('caCerts', parameters.caCerts)
+    this.certfile = checkOptionalText('certfile', parameters.certfile)
+    this.keyfile = checkOptionalText('keyfile', parameters.keyfile)
+    this.certReqs = checkCertReqs(parameters.certReqs ?? null)
+    this.tlsVersion = checkVersion(parameters.tlsVersion ?? null)
+    this.ciphers = checkOptionalText('ciphers', parameters.ciphers)
+    this.#keyfilePassword = checkPassword(parameters.keyfilePassword ?? null)
+    Object.freeze(this)
+  }
+
+  get keyfilePassword(): string | Uint8Array | null {
+    return this.#keyfilePassword
+  }
+}
+
+function checkCertReqs(value: CertReqs | null): CertReqs | null {
+  if (value === null || CERT_REQS.has(value)) return value
+  if (typeof value !== 'number' && typeof value !== 'string') {
+    throw typeError(`certReqs must be a number or a string, not ${describeType(value)}`)
+  }
+  throw rangeError(`certReqs must be 0, 1, 2, 'none', 'optional' or 'required', not ${value}`)
+}
+
+function checkVersion(value: TLSVersion | null): TLSVersion | null {
+  if (value === null) return null
+  if (typeof value !== 'string' && !Array.isArray(value)) {
+    throw typeError(`tlsVersion must be a string or a pair of strings, not ${describeType(value)}`)
+  }
+  const versions = typeof value === 'string' ? [value] : value
+  if (typeof value !== 'string' && versions.length !== 2) {
+    throw rangeError('tlsVersion must be one version of TLS or the least and the greatest')
+  }
+  for (const version of versions) {
+    if (!VERSIONS.has(version)) {
+      throw rangeError(`tlsVersion must be of ${[...VERSIONS].join(', ')}, not ${version}`)
+    }
+  }
+  if (versions.length === 2 && String(versions[0]) > String(versions[1])) {
+    throw rangeError(
+      `tlsVersion must not have ${versions[0]} as the least and ${versions[1]} as the greatest`,
+    )
+  }
+  return typeof value === 'string' ? value : Object.freeze([value[0], value[1]] as const)
+}
+
+function checkPassword(value: unknown): string | Uint8Array | null {
+  if (value === null || typeof value === 'string' || types.isUint8Array(value)) return value
+  throw typeError(`keyfilePassword must be a string or a Uint8Array, not ${describeType(value)}`)
+}

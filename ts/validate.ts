@@ -1,0 +1,169 @@
+/// <reference lib="es2024.string" />
+/**
+ * The small checks that every module shares. A wrong type is a TypeError, a wrong value a RangeError,
+ * and each carries a `code`, as Node's own argument errors do. Imports no other module of ours.
+ */
+
+/** What a string, a topic or binary data may take at most on the wire, in bytes (MQTT 5, 1.5.4 and 1.5.6). */
+export const MAX_FIELD_LENGTH = 65535
+
+/** A TypeError with `code: 'ERR_MQTT_INVALID_ARG_TYPE'`. */
+export function typeError(message: string): TypeError & { code: string } {
+  return Object.assign(new TypeError(message), { code: 'ERR_MQTT_INVALID_ARG_TYPE' })
+}
+
+/** A RangeError with `code: 'ERR_MQTT_INVALID_ARG_VALUE'`: what Python raises as ValueError. */
+export function rangeError(message: string): RangeError & { code: string } {
+  return Object.assign(new RangeError(message), { code: 'ERR_MQTT_INVALID_ARG_VALUE' })
+}
+
+/** How an error message names the type of a value that it did not expect. */
+export function describeType(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+/** True for anything that can be read as an object literal: neither null, nor an array, nor a function. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Refuses keys that nobody will read.
+ * @param owner what got the options, as the error names it: `Client.publish()`
+ * @throws TypeError for anything but an object, and for an unknown key; it names the nearest known one
+ */
+export function checkKeys(owner: string, options: unknown, known: ReadonlySet<string>): void {
+  if (!isObject(options)) throw typeError(`${owner} takes an object of options, not ${describeType(options)}`)
+  for (const key in options) {
+    if (!known.has(key)) {
+      throw typeError(
+        `${owner} got an unexpected keyword argument '${key}'. Did you mean '${nearest(key, known)}'?`,
+      )
+    }
+  }
+}
+
+/** The known name that takes the fewest edits to reach; `clean_session` is as good as `cleanSession`. */
+export function nearest(name: string, known: Iterable<string>): string {
+  const wanted = foldName(name)
+  let best = ''
+  let fewest = Number.POSITIVE_INFINITY
+  for (const candidate of known) {
+    const edits = editDistance(wanted, foldName(candidate))
+    if (edits < fewest) {
+      fewest = edits
+      best = candidate
+    }
+  }
+  return best
+}
+
+function foldName(name: string): string {
+  return name.replaceAll('_', '').toLowerCase()
+}
+
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= to.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1)
+      const inserted = (current[column - 1] ?? 0) + 1
+      const removed = (previous[column] ?? 0) + 1
+      current.push(Math.min(replaced, inserted, removed))
+    }
+    previous = current
+  }
+  return previous[to.length] ?? 0
+}
+
+/** @throws TypeError for anything but a number, RangeError for one that is no integer from `min` to `max` */
+export function checkInteger(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw typeError(`${name} must be a number, not ${describeType(value)}`)
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw rangeError(`${name} must be an integer from ${min} to ${max}, not ${value}`)
+  }
+  return value
+}
+
+/** @throws TypeError for anything but a boolean */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw typeError(`${name} must be a boolean, not ${describeType(value)}`)
+  return value
+}
+
+/** @throws TypeError for anything but a string, RangeError for one that is not among `choices` */
+export function checkChoice<const Choice extends string>(
+  name: string,
+  value: unknown,
+  choices: readonly Choice[],
+): Choice {
+  if (typeof value !== 'string') throw typeError(`${name} must be a string, not ${describeType(value)}`)
+  const choice = choices.find((candidate) => candidate === value)
+  if (choice === undefined) {
+    throw rangeError(
+      `${name} must be one of ${choices.map((known) => `'${known}'`).join(', ')}, not '${value}'`,
+    )
+  }
+  return choice
+}
+
+/**
+ * Text that MQTT can carry: at most 65535 bytes of UTF-8, no U+0000, no lone surrogate (MQTT 5, 1.5.4).
+ * @throws TypeError for anything but a string, RangeError for text that the wire cannot carry
+ */
+export function checkText(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw typeError(`${name} must be a string, not ${describeType(value)}`)
+  const flaw = textFlaw(value)
+  if (flaw !== null) throw rangeError(`${name} ${flaw}`)
+  return value
+}
+
+/** The same as {@link checkText}, with null for what is not there. */
+export function checkOptionalText(name: string, value: unknown): string | null {
+  return value === undefined || value === null ? null : checkText(name, value)
+}
+
+/** Why MQTT cannot carry this text, as the second half of a sentence, or null when it can. */
+export function textFlaw(text: string): string | null {
+  if (text.includes('\0')) return 'must not contain NUL characters'
+  if (!text.isWellFormed()) return 'must not contain lone surrogates'
+  return exceedsField(text) ? `must be at most ${MAX_FIELD_LENGTH} bytes of UTF-8` : null
+}
+
+/** True when the text takes more bytes of UTF-8 than a field of MQTT can hold. */
+export function exceedsField(text: string): boolean {
+  // A UTF-16 code unit takes at most three bytes: short texts need no counting.
+  return text.length * 3 > MAX_FIELD_LENGTH && Buffer.byteLength(text) > MAX_FIELD_LENGTH
+}
+
+/** Quality of service: 0 at most once, 1 at least once, 2 exactly once. */
+export type QoS = 0 | 1 | 2
+
+/** @throws TypeError for anything but a number, RangeError `Invalid QoS level.` for anything but 0, 1 and 2 */
+export function checkQoS(value: unknown): QoS {
+  if (value === 0 || value === 1 || value === 2) return value
+  if (typeof value !== 'number') throw typeError(`qos must be 0, 1 or 2, not ${describeType(value)}`)
+  throw rangeError('Invalid QoS level.')
+}
+
+/**
+ * Seconds. Zero and less are allowed, as in Python: they expire at once; `Infinity` never does.
+ * @throws TypeError for anything but a number, RangeError for NaN
+ */
+export function checkTimeout(value: unknown): number {
+  if (typeof value !== 'number')
+    throw typeError(`timeout must be a number of seconds, not ${describeType(value)}`)
+  if (Number.isNaN(value)) throw rangeError('timeout must be a number of seconds, not NaN')
+  return value
+}
+
+/** @throws TypeError for anything but an AbortSignal (of this realm or of another) */
+export function checkSignal(value: unknown): AbortSignal {
+  if (value instanceof AbortSignal) return value
+  if (isObject(value) && Object.prototype.toString.call(value) === '[object AbortSignal]') {
+    return value as unknown as AbortSignal
+  }
+  throw typeError(`signal must be an AbortSignal, not ${describeType(value)}`)
+}
