@@ -62,12 +62,11 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
 Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (inbox_) return env.Undefined();
-  doorbell_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "aiomqtt", 0, 1);
-  doorbell_.Unref(env);
+  doorbell_.emplace(env, info[0]);
   inbox_ = std::make_shared<Inbox>(
-      [doorbell = doorbell_] {
+      [this] {
         const auto exit_waits = Engine::instance().hold_off_exit();
-        doorbell.NonBlockingCall();
+        doorbell_->ring();
       },
       [this] { Engine::instance().io().resume_all(inbox_); });
   // After the doorbell was made, hence before Node takes the doorbell down.
@@ -78,16 +77,16 @@ Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
 void Environment::teardown() noexcept {
   set_traced(inbox_, false);
   Engine::instance().abandon(inbox_);
-  doorbell_.Release();
+  doorbell_->release();
 }
 
 Napi::Value Environment::hold(const Napi::CallbackInfo& info) {
-  doorbell_.Ref(info.Env());
+  doorbell_->hold();
   return info.Env().Undefined();
 }
 
 Napi::Value Environment::release(const Napi::CallbackInfo& info) {
-  doorbell_.Unref(info.Env());
+  doorbell_->let_go();
   return info.Env().Undefined();
 }
 

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "addon/doorbell.h"
 #include "addon/napi_setup.h"
 #include "engine/inbox.h"
 
@@ -28,7 +30,7 @@ class Environment final : public Napi::Addon<Environment> {
 
   void teardown() noexcept;
 
-  Napi::ThreadSafeFunction doorbell_;
+  std::optional<Doorbell> doorbell_;
   std::shared_ptr<Inbox> inbox_;
 };
 
