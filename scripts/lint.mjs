@@ -32,7 +32,7 @@ function tidy() {
     at('build/cmake'),
     '--quiet',
     '--warnings-as-errors=*',
-    ...nativeFiles(/(?<!tests\/.*)\.cpp$/),
+    ...nativeFiles(/native.(?!tests|bench).*\.cpp$/),
   ])
 }
 

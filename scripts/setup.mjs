@@ -65,7 +65,7 @@ export function addonInputs() {
     'CMakeLists.txt',
     'deps/paho.json',
     'deps/prepare.mjs',
-    ...steps.filesBelow('native', (file) => !file.includes('tests')),
+    ...steps.filesBelow('native', (file) => !/native.(tests|bench)/.test(file)),
   ])
 }
 
