@@ -1,0 +1,221 @@
+import {
+  type CallOptions,
+  checkPublish,
+  type PublishOptions,
+  type SubscribeCallOptions,
+} from './call-options.js'
+import type { ClientOptions } from './client-options.js'
+import { ClientSettings } from './client-settings.js'
+import { type Callable, CallSite, startStackAt } from './errors.js'
+import { Inbox } from './inbox.js'
+import { Lifecycle } from './lifecycle.js'
+import type { Message } from './message.js'
+import { MessagesIterator } from './messages-iterator.js'
+import type { PayloadType } from './payload.js'
+import { createQueue } from './queues.js'
+import type { ReasonCode } from './reason-code.js'
+import { checkSubscribe, checkUnsubscribe, type SubscribeTopic } from './subscriptions.js'
+import type { TopicLike, WildcardLike } from './topic.js'
+import { checkKeys, checkSignal, checkTimeout } from './validate.js'
+
+/** Options of `Client.connect()`. */
+export interface ConnectOptions {
+  /** Gives the attempt up when it aborts; `connect()` rejects with its reason. */
+  signal?: AbortSignal | null | undefined
+}
+
+/** Options of `new Client()` and `Client.connect()` when the port is among them. */
+export type ClientOptionsWithPort = ClientOptions & { port?: number | null | undefined }
+
+const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['signal'])
+
+/** Pending calls above which the logger gets a warning, as in Python. */
+const USUAL_THRESHOLD = 10
+
+/**
+ * An MQTT client; aiomqtt's `Client`. It can be connected again and again, but is in use once at a time.
+ *
+ * Methods check their arguments first (`TypeError`, `RangeError`), then whether there is a connection, and always
+ * reject, never throw. When the connection is lost every pending call rejects at once.
+ *
+ * @example
+ * await using client = await Client.connect('localhost')
+ * await client.subscribe('temperature/#')
+ * for await (const message of client.messages) console.log(`${message.topic}`, message.payload)
+ */
+export class Client implements AsyncDisposable {
+  readonly #settings: ClientSettings
+  readonly #inbox: Inbox
+  readonly #lifecycle: Lifecycle
+  #timeout: number
+
+  /** Calls that may be pending before the logger gets a warning; 10. */
+  pendingCallsThreshold = USUAL_THRESHOLD
+
+  /**
+   * Checks the options and does nothing else.
+   * @param hostname a host's name or its IP address
+   * @param port 1883 unless given, here or among the options
+   * @throws {TypeError} an unknown option or a value of a wrong type
+   * @throws {RangeError} a value out of its range, or options that contradict each other
+   */
+  constructor(hostname: string, port?: number | null, options?: ClientOptions | null)
+  constructor(hostname: string, options?: ClientOptionsWithPort | null)
+  constructor(
+    hostname: string,
+    portOrOptions?: number | ClientOptionsWithPort | null,
+    options?: ClientOptions | null,
+  ) {
+    const settings = new ClientSettings(hostname, portOrOptions, options)
+    const { logger } = settings
+    this.#settings = settings
+    this.#timeout = settings.timeout
+    this.#inbox = new Inbox(
+      createQueue<Message>(settings.queueType),
+      settings.maxQueuedIncomingMessages,
+      () => logger.warn('Message queue is full. Discarding message.'),
+    )
+    this.#lifecycle = new Lifecycle(settings, this.#inbox, {
+      maxQueuedOutgoingMessages: settings.maxQueuedOutgoingMessages,
+      maxConcurrentOutgoingCalls: settings.maxConcurrentOutgoingCalls,
+      onCall: (count) => {
+        if (count > this.pendingCallsThreshold) logger.warn(`There are ${count} pending publish calls.`)
+      },
+    })
+  }
+
+  /**
+   * A client that is connected: `new Client(...).connect()`.
+   * @throws as the constructor and as `connect()`
+   */
+  static connect(hostname: string, port?: number | null, options?: ClientOptions | null): Promise<Client>
+  static connect(hostname: string, options?: ClientOptionsWithPort | null): Promise<Client>
+  static connect(
+    hostname: string,
+    portOrOptions?: number | ClientOptionsWithPort | null,
+    options?: ClientOptions | null,
+  ): Promise<Client> {
+    try {
+      return new Client(hostname, portOrOptions as number, options).#connect(undefined, Client.connect)
+    } catch (error) {
+      return reject(error, Client.connect)
+    }
+  }
+
+  /**
+   * Connects, and resolves to the client when the broker has accepted it (CONNACK). When it rejects, the client is
+   * as it was, ready to try again.
+   * @throws {MqttReentrantError} the client is connecting, connected or disconnecting
+   * @throws {MqttConnectError} the broker refused; `rc` says why
+   * @throws {MqttError} the host cannot be found or reached, the connection was lost, `timeout` is over, or
+   *   `disconnect()` was called meanwhile
+   */
+  connect(options?: ConnectOptions | null): Promise<this> {
+    try {
+      const signal = checkConnectOptions(options)
+      if (signal?.aborted) return Promise.reject(signal.reason)
+      return this.#connect(signal, this.connect)
+    } catch (error) {
+      return reject(error, this.connect)
+    }
+  }
+
+  #connect(signal: AbortSignal | undefined, entry: Callable): Promise<this> {
+    return this.#lifecycle.connect(this.#timeout, signal, entry).then(() => this)
+  }
+
+  /**
+   * Disconnects, and resolves when DISCONNECT has left; after `timeout` by force, with a warning to the logger.
+   * Calls that are still pending then reject. Never rejects; without a connection it does nothing.
+   */
+  disconnect(): Promise<void> {
+    return this.#lifecycle.disconnect(this.#timeout, this.disconnect)
+  }
+
+  /** `disconnect()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect()
+  }
+
+  /**
+   * Publishes a message. Resolves for QoS 0 when the message is on its way to the socket, for QoS 1 and 2 when
+   * the broker has acknowledged it. The payload may be changed as soon as this returns.
+   * @throws {TypeError | RangeError} an argument is wrong
+   * @throws {MqttCodeError} `[code:4]` not connected, `[code:15]` `maxQueuedOutgoingMessages` are unacknowledged,
+   *   the broker's reason for its refusal (MQTT 5), or why the connection was lost
+   * @throws {MqttError} `Operation timed out`
+   */
+  publish(topic: TopicLike, payload?: PayloadType, options?: PublishOptions | null): Promise<void> {
+    try {
+      const call = checkPublish(this.#settings.protocol, topic, payload, options ?? undefined)
+      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      return this.#lifecycle.usableConnection.publish(call, call.timeout ?? this.#timeout)
+    } catch (error) {
+      return reject(error, this.publish)
+    }
+  }
+
+  /**
+   * Subscribes to one or several topic filters.
+   * @returns the broker's answer to each filter, in their order; a refusal is an answer too (`isFailure`)
+   * @throws {TypeError | RangeError} an argument is wrong
+   * @throws {MqttError} as `publish()`
+   */
+  subscribe(topic: SubscribeTopic, options?: SubscribeCallOptions | null): Promise<ReasonCode[]> {
+    try {
+      const call = checkSubscribe(this.#settings.protocol, topic, options)
+      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      const connection = this.#lifecycle.usableConnection
+      return connection.subscribe(call, call.timeout ?? this.#timeout, new CallSite(this.subscribe))
+    } catch (error) {
+      return reject(error, this.subscribe)
+    }
+  }
+
+  /**
+   * Unsubscribes from one or several topic filters. It is no error if there was no such subscription.
+   * @throws {TypeError | RangeError} an argument is wrong
+   * @throws {MqttError} as `publish()`
+   */
+  unsubscribe(topic: WildcardLike | readonly WildcardLike[], options?: CallOptions | null): Promise<void> {
+    try {
+      const call = checkUnsubscribe(this.#settings.protocol, topic, options)
+      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      const connection = this.#lifecycle.usableConnection
+      return connection.unsubscribe(call, call.timeout ?? this.#timeout, new CallSite(this.unsubscribe))
+    } catch (error) {
+      return reject(error, this.unsubscribe)
+    }
+  }
+
+  /** The messages that come, through a new view of the client's one queue. */
+  get messages(): MessagesIterator {
+    return new MessagesIterator(this.#inbox)
+  }
+
+  /** The client identifier; after `connect()` the one that the broker assigned, if it assigned one (MQTT 5). */
+  get identifier(): string {
+    return this.#lifecycle.identifier
+  }
+
+  /** Seconds that anything may take unless a call says otherwise; 10. `Infinity` waits for ever. */
+  get timeout(): number {
+    return this.#timeout
+  }
+
+  set timeout(seconds: number) {
+    this.#timeout = checkTimeout(seconds)
+  }
+}
+
+function checkConnectOptions(options: ConnectOptions | null | undefined): AbortSignal | undefined {
+  if (options === undefined || options === null) return undefined
+  checkKeys('Client.connect()', options, CONNECT_OPTIONS)
+  const { signal } = options
+  return signal === undefined || signal === null ? undefined : checkSignal(signal)
+}
+
+/** Methods never throw; the stack starts at the line that called `entry`. */
+function reject(error: unknown, entry: Callable): Promise<never> {
+  return Promise.reject(error instanceof Error ? startStackAt(error, entry) : error)
+}

@@ -1,0 +1,173 @@
+import { CLOSE_FORCE, COMMAND_CANCEL, COMMAND_CLOSE, COMMAND_PUBLISH, COMMAND_WORDS } from './binding.js'
+
+/** The size that the buffer starts with, and goes back to after a large command. */
+const USUAL_CAPACITY = 64 * 1024
+
+/** A buffer larger than this is not kept for the next tick. */
+const KEPT_CAPACITY = 1024 * 1024
+
+/** A batch of this size is not made to wait for the end of the tick. */
+export const FULL_BATCH = 256 * 1024
+
+/** Strings up to this length get room for their worst case; longer ones are measured first. */
+const MEASURED_LENGTH = 16 * 1024
+
+const PUBLISH_HEADER = (COMMAND_WORDS + 3) * 4
+const FILTERS_HEADER = (COMMAND_WORDS + 2) * 4
+
+/** One topic filter of SUBSCRIBE or UNSUBSCRIBE. */
+export interface Filter {
+  readonly filter: string
+  /** The byte of subscription options as on the wire; 0 to unsubscribe. */
+  readonly options: number
+}
+
+/**
+ * The commands of one tick, encoded where they will be copied from. Topics and payloads are written straight
+ * into the buffer, so a payload is as it was when the call was made, whatever its owner does with it later.
+ */
+export class CommandBatch {
+  /** The number of bytes in use; always a multiple of 4. */
+  length = 0
+  bytes = Buffer.allocUnsafeSlow(USUAL_CAPACITY)
+  private words = new Uint32Array(this.bytes.buffer)
+
+  /**
+   * @param flags QoS and retain, as in `COMMAND_PUBLISH`
+   * @param properties encoded with their length prefix, or null for none
+   */
+  publish(
+    connection: number,
+    operation: number,
+    flags: number,
+    topic: string,
+    properties: Uint8Array | null,
+    payload: string | Uint8Array,
+  ): void {
+    const start = this.length
+    const propertiesLength = properties === null ? 0 : properties.length
+    const payloadRoom = typeof payload === 'string' ? roomFor(payload) : payload.length
+    this.reserve(PUBLISH_HEADER + topic.length * 3 + 1 + propertiesLength + payloadRoom)
+
+    const { bytes } = this
+    let position = start + PUBLISH_HEADER
+    const topicLength = bytes.write(topic, position)
+    position += topicLength
+    bytes[position++] = 0
+    if (properties !== null) {
+      bytes.set(properties, position)
+      position += propertiesLength
+    }
+    let payloadLength: number
+    if (typeof payload === 'string') {
+      payloadLength = bytes.write(payload, position)
+    } else {
+      payloadLength = payload.length
+      bytes.set(payload, position)
+    }
+    position += payloadLength
+
+    const { words } = this
+    const word = start >> 2
+    words[word + 4] = topicLength
+    words[word + 5] = propertiesLength
+    words[word + 6] = payloadLength
+    this.finish(start, position, COMMAND_PUBLISH | (flags << 8), connection, operation)
+  }
+
+  /** Withdraws an operation if it has not been sent. */
+  cancel(connection: number, operation: number): void {
+    const start = this.length
+    this.reserve(COMMAND_WORDS * 4)
+    this.finish(start, start + COMMAND_WORDS * 4, COMMAND_CANCEL, connection, operation)
+  }
+
+  /** @param reason DISCONNECT's reason code, on MQTT 5 */
+  close(connection: number, force: boolean, reason: number): void {
+    const start = this.length
+    const size = (COMMAND_WORDS + 1) * 4
+    this.reserve(size)
+    this.words[(start >> 2) + COMMAND_WORDS] = reason
+    this.finish(start, start + size, COMMAND_CLOSE | ((force ? CLOSE_FORCE : 0) << 8), connection, 0)
+  }
+
+  /** Takes the command that starts at `start`, the last one, out of the batch to keep it for later. */
+  takeBack(start: number): Uint8Array {
+    const command = Uint8Array.prototype.slice.call(this.bytes, start, this.length)
+    this.length = start
+    return command
+  }
+
+  /** Puts a command that was taken back into the batch. */
+  append(command: Uint8Array): void {
+    this.reserve(command.length)
+    this.bytes.set(command, this.length)
+    this.length += command.length
+  }
+
+  /** The batch was submitted. */
+  clear(): void {
+    this.length = 0
+    if (this.bytes.length > KEPT_CAPACITY) this.allocate(USUAL_CAPACITY)
+  }
+
+  /** @param kind `COMMAND_SUBSCRIBE` or `COMMAND_UNSUBSCRIBE` */
+  filters(
+    kind: number,
+    connection: number,
+    operation: number,
+    filters: readonly Filter[],
+    properties: Uint8Array | null,
+  ): void {
+    const start = this.length
+    const propertiesLength = properties === null ? 0 : properties.length
+    let room = FILTERS_HEADER + propertiesLength
+    for (const { filter } of filters) room += 4 + filter.length * 3
+    this.reserve(room)
+
+    const { bytes } = this
+    let position = start + FILTERS_HEADER
+    if (properties !== null) bytes.set(properties, position)
+    position += propertiesLength
+    for (const { filter, options } of filters) {
+      bytes[position] = options
+      const length = bytes.write(filter, position + 3)
+      bytes.writeUInt16LE(length, position + 1)
+      position += 3 + length
+      bytes[position++] = 0
+    }
+    this.words[(start >> 2) + 4] = filters.length
+    this.words[(start >> 2) + 5] = propertiesLength
+    this.finish(start, position, kind, connection, operation)
+  }
+
+  private finish(start: number, end: number, head: number, connection: number, operation: number): void {
+    const { words } = this
+    const word = start >> 2
+    this.length = (end + 3) & ~3
+    words[word] = this.length - start
+    words[word + 1] = head
+    words[word + 2] = connection
+    words[word + 3] = operation
+  }
+
+  private reserve(size: number): void {
+    const needed = this.length + size + 3
+    if (needed > this.bytes.length) this.grow(needed)
+  }
+
+  private grow(needed: number): void {
+    const old = this.bytes
+    this.allocate(Math.max(needed, old.length * 2))
+    this.bytes.set(old.subarray(0, this.length))
+  }
+
+  private allocate(capacity: number): void {
+    this.bytes = Buffer.allocUnsafeSlow((capacity + 3) & ~3)
+    this.words = new Uint32Array(this.bytes.buffer)
+  }
+}
+
+function roomFor(payload: string): number {
+  return payload.length <= MEASURED_LENGTH ? payload.length * 3 : Buffer.byteLength(payload)
+}

@@ -1,0 +1,96 @@
+import {
+  CAUSE_ABORTED,
+  CAUSE_KEEPALIVE,
+  CAUSE_LOCAL,
+  CAUSE_REFUSED,
+  CAUSE_SERVER_DISCONNECT,
+  CAUSE_TRANSPORT,
+  TRANSPORT_CONNECT,
+  TRANSPORT_WRITE,
+} from './binding.js'
+import { errnoText, systemError } from './errno.js'
+import { MqttCodeError, MqttConnectError, MqttError } from './errors.js'
+import { type PacketType, PacketTypes } from './packet-types.js'
+import { Properties } from './properties.js'
+import { connackReasonCode, type ReasonCode, receivedReasonCode } from './reason-code.js'
+
+/** Paho's code for a connection that went without a better reason. */
+const CONNECTION_LOST = 7
+const KEEP_ALIVE_TIMEOUT = 141
+
+/** The words of a CLOSED event. */
+export interface Closed {
+  /** Whether OPENED had happened. */
+  readonly opened: boolean
+  readonly cause: number
+  readonly code: number
+  readonly errno: number
+  readonly bytes: Buffer
+}
+
+/** Why a connection is over. */
+export interface ConnectionEnd {
+  /** It ended as it should: by `disconnect()`, or by a DISCONNECT of the broker's that has no reason. */
+  readonly isClean: boolean
+  /** Makes the error for a call that was pending: each gets one of its own, with its own stack. */
+  readonly error: () => MqttError
+}
+
+/** @param isV5 whether the connection spoke MQTT 5 */
+export function connectionEnd(closed: Closed, isV5: boolean): ConnectionEnd {
+  const { cause, code, bytes } = closed
+  switch (cause) {
+    case CAUSE_LOCAL:
+    case CAUSE_ABORTED:
+      return cleanEnd()
+    case CAUSE_TRANSPORT:
+      return transportEnd(closed)
+    case CAUSE_REFUSED: {
+      const rc = connackReasonCode(isV5, code) ?? code
+      const said = isV5 ? explanation(PacketTypes.CONNACK, bytes) : undefined
+      return { isClean: false, error: () => new MqttConnectError(rc, { cause: said }) }
+    }
+    case CAUSE_SERVER_DISCONNECT:
+      return code === 0 ? cleanEnd() : endWith(code, explanation(PacketTypes.DISCONNECT, bytes))
+    case CAUSE_KEEPALIVE:
+      return endWith(KEEP_ALIVE_TIMEOUT, undefined)
+    default:
+      return endWith(code, new Error(bytes.toString()))
+  }
+}
+
+/** The end that `disconnect()` makes. */
+export function cleanEnd(): ConnectionEnd {
+  return { isClean: true, error: () => new MqttCodeError(CONNECTION_LOST) }
+}
+
+function transportEnd({ opened, code, errno, bytes }: Closed): ConnectionEnd {
+  const where = bytes.toString()
+  if (errno === 0) {
+    const when = opened ? '' : ' before CONNACK'
+    const cause = Object.assign(new Error(`The broker closed the connection${when} (${where})`), {
+      code: 'EOF',
+    })
+    return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
+  }
+  const syscall = code === TRANSPORT_CONNECT ? 'connect' : code === TRANSPORT_WRITE ? 'write' : 'read'
+  const cause = systemError(errno, syscall, where)
+  if (opened) return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
+  const text = `${errnoText(errno)} (${where})`
+  return { isClean: false, error: () => new MqttError(text, { code: 'ERR_MQTT_TRANSPORT', cause }) }
+}
+
+/** @param code a reason code of DISCONNECT, whoever sent it, or would have */
+function endWith(code: number, cause: Error | undefined): ConnectionEnd {
+  const rc: ReasonCode | number = receivedReasonCode(PacketTypes.DISCONNECT, code) ?? code
+  return { isClean: false, error: () => new MqttCodeError(rc, '', { cause }) }
+}
+
+/** What the broker said beside its code, in its Reason String and its Server Reference. */
+function explanation(packetType: PacketType, raw: Buffer): Error | undefined {
+  const { reasonString, serverReference } = Properties.decode(packetType, raw)
+  const parts: string[] = []
+  if (reasonString !== undefined) parts.push(reasonString)
+  if (serverReference !== undefined) parts.push(`Server reference: ${serverReference}`)
+  return parts.length === 0 ? undefined : new Error(parts.join('. '))
+}

@@ -1,0 +1,192 @@
+import {
+  CAUSE_REFUSED,
+  CAUSE_SERVER_DISCONNECT,
+  COMMAND_PUBLISH,
+  COMMAND_SUBSCRIBE,
+  COMMAND_UNSUBSCRIBE,
+  MESSAGE_RETAIN,
+} from './binding.js'
+import { BrokerLimits } from './broker-limits.js'
+import type { PublishCall } from './call-options.js'
+import { type ConnectionEnd, cleanEnd, connectionEnd } from './connection-end.js'
+import { type CallSite, MqttCodeError } from './errors.js'
+import type { Inbox } from './inbox.js'
+import type { PacketLog } from './log-lines.js'
+import type { Message } from './message.js'
+import { Operation, timedOut } from './operation.js'
+import { type PacketType, PacketTypes } from './packet-types.js'
+import { type CallPolicy, PendingOperations } from './pending-operations.js'
+import { Properties } from './properties.js'
+import { type ReasonCode, receivedReasonCode } from './reason-code.js'
+import type { ConnectionEvents, Runtime } from './runtime.js'
+import type { FiltersCall } from './subscriptions.js'
+
+const UNSPECIFIED_ERROR = 128
+const PACKET_IDENTIFIER_NOT_FOUND = 146
+
+/** Whom a connection belongs to. */
+export interface ConnectionOwner {
+  readonly inbox: Inbox
+  readonly policy: CallPolicy
+  readonly log: PacketLog | null
+  /** @param properties CONNACK's; null on MQTT 3.x */
+  onOpened(sessionPresent: boolean, properties: Properties | null): void
+  /** @param state for the `session` of the next connection's options */
+  onSession(state: Uint8Array): void
+  /** Comes once, whether or not `onOpened` came; what was pending has been rejected. */
+  onClosed(end: ConnectionEnd): void
+}
+
+/** One connection to a broker, from `Binding.open()` to CLOSED. A client has one after the other. */
+export class Connection implements ConnectionEvents {
+  readonly hasProperties: boolean
+  /** It has been accepted. */
+  private isOpened = false
+  /** `close()` was called. */
+  private isClosing = false
+  private isClosed = false
+  private limits: BrokerLimits | null = null
+  private readonly operations: PendingOperations
+  private readonly inbox: Inbox
+  private readonly log: PacketLog | null
+
+  /** @param number what `Binding.open()` gave */
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly number: number,
+    private readonly owner: ConnectionOwner,
+    isV5: boolean,
+  ) {
+    this.hasProperties = isV5
+    this.inbox = owner.inbox
+    this.log = owner.log
+    this.operations = new PendingOperations(runtime, number, owner.policy)
+    runtime.listen(number, this)
+  }
+
+  /** Whether calls can be made. */
+  get isUsable(): boolean {
+    return this.isOpened && !this.isClosing && !this.isClosed
+  }
+
+  /**
+   * @param timeout seconds
+   * @throws {MqttError} the broker does not take it, there is no room, or there is no time
+   */
+  publish(call: PublishCall, timeout: number): Promise<void> {
+    const { qos, signal } = call
+    if (timeout <= 0) throw timedOut()
+    this.limits?.checkPublish(call)
+    if (qos > 0) this.operations.checkRoom()
+    const { commands } = this.runtime
+    const start = commands.length
+    const number = this.operations.nextNumber
+    const flags = qos | (call.retain ? MESSAGE_RETAIN : 0)
+    commands.publish(this.number, number, flags, call.topic, call.encodedProperties, call.payload)
+    this.log?.sendingPublish(call, number, this.hasProperties)
+    const operation = new Operation(this.operations, number, COMMAND_PUBLISH, qos, timeout, signal, null)
+    return this.operations.start(operation, start) as Promise<void>
+  }
+
+  /** @throws as `publish()` */
+  subscribe(call: FiltersCall, timeout: number, site: CallSite): Promise<ReasonCode[]> {
+    this.limits?.checkSubscribe(call)
+    return this.startFilters(COMMAND_SUBSCRIBE, call, timeout, site) as Promise<ReasonCode[]>
+  }
+
+  /** @throws as `publish()` */
+  unsubscribe(call: FiltersCall, timeout: number, site: CallSite): Promise<void> {
+    this.limits?.checkFiltersSize(call, 0)
+    return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, site) as Promise<void>
+  }
+
+  /** Sends DISCONNECT after all that was submitted before. `onClosed` comes when it has left. */
+  close(): void {
+    this.isClosing = true
+    this.log?.sendingDisconnect()
+    this.runtime.commands.close(this.number, false, 0)
+    this.runtime.changed()
+  }
+
+  /** Ends it at once, without DISCONNECT; `onClosed` comes before this returns. */
+  abort(): void {
+    this.runtime.commands.close(this.number, true, 0)
+    this.runtime.changed()
+    this.end(cleanEnd())
+  }
+
+  opened(sessionPresent: boolean, raw: Buffer): void {
+    if (this.isClosed) return
+    this.isOpened = true
+    let properties: Properties | null = null
+    if (this.hasProperties) {
+      // A copy: these properties stay, and the slab must not stay with them.
+      properties = Properties.decode(PacketTypes.CONNACK, Buffer.from(raw))
+      this.limits = new BrokerLimits(properties)
+    }
+    this.owner.onOpened(sessionPresent, properties)
+  }
+
+  message(message: Message): void {
+    this.log?.receivedPublish(message)
+    this.inbox.push(message)
+  }
+
+  done(number: number, code: number, bytes: Uint8Array): void {
+    const operation = this.operations.done(number)
+    if (operation === null) return
+    this.log?.receivedAcknowledgement(operation.kind, operation.qos, number)
+    if (operation.kind === COMMAND_SUBSCRIBE) {
+      operation.resolve(Array.from(bytes, (value) => reasonCode(PacketTypes.SUBACK, value)))
+    } else if (operation.kind === COMMAND_UNSUBSCRIBE) {
+      settle(operation, PacketTypes.UNSUBACK, bytes.find((value) => value >= UNSPECIFIED_ERROR) ?? 0)
+    } else {
+      settle(operation, acknowledgement(operation.qos, code), code)
+    }
+  }
+
+  session(state: Uint8Array): void {
+    this.owner.onSession(Uint8Array.from(state))
+  }
+
+  closed(cause: number, code: number, errno: number, bytes: Buffer): void {
+    if (cause === CAUSE_REFUSED) this.log?.receivedConnack(false, code, null)
+    else if (cause === CAUSE_SERVER_DISCONNECT) this.log?.receivedDisconnect(code)
+    this.end(connectionEnd({ opened: this.isOpened, cause, code, errno, bytes }, this.hasProperties))
+  }
+
+  private startFilters(kind: number, call: FiltersCall, timeout: number, site: CallSite): Promise<unknown> {
+    if (timeout <= 0) throw timedOut()
+    const { commands } = this.runtime
+    const start = commands.length
+    const number = this.operations.nextNumber
+    commands.filters(kind, this.number, number, call.filters, call.encodedProperties)
+    this.log?.sendingFilters(kind === COMMAND_SUBSCRIBE, call.filters, number)
+    const operation = new Operation(this.operations, number, kind, 0, timeout, call.signal, site)
+    return this.operations.start(operation, start)
+  }
+
+  private end(end: ConnectionEnd): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.operations.failAll(end.error)
+    this.owner.onClosed(end)
+  }
+}
+
+/** Resolves, or rejects if the broker's code is a failure. */
+function settle(operation: Operation, packetType: PacketType, code: number): void {
+  if (code < UNSPECIFIED_ERROR) operation.resolve(undefined)
+  else operation.fail(() => new MqttCodeError(reasonCode(packetType, code)))
+}
+
+/** The packet that has ended a publish. */
+function acknowledgement(qos: number, code: number): PacketType {
+  if (qos < 2) return PacketTypes.PUBACK
+  return code === PACKET_IDENTIFIER_NOT_FOUND ? PacketTypes.PUBCOMP : PacketTypes.PUBREC
+}
+
+/** The native side has checked that the code may stand in this packet. */
+function reasonCode(packetType: PacketType, value: number): ReasonCode {
+  return receivedReasonCode(packetType, value) as ReasonCode
+}

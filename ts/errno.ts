@@ -1,0 +1,81 @@
+import { getSystemErrorMap } from 'node:util'
+
+/**
+ * The C library's texts for the errors that sockets give, by their names: what Python prints. Node's own table
+ * has libuv's texts, which differ; it serves for the rest.
+ */
+const TEXTS: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  EADDRINUSE: 'Address already in use',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  EAFNOSUPPORT: 'Address family not supported by protocol',
+  EBADF: 'Bad file descriptor',
+  ECONNABORTED: 'Software caused connection abort',
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTDOWN: 'Host is down',
+  EHOSTUNREACH: 'No route to host',
+  EINTR: 'Interrupted system call',
+  EINVAL: 'Invalid argument',
+  EMFILE: 'Too many open files',
+  ENETDOWN: 'Network is down',
+  ENETUNREACH: 'Network is unreachable',
+  ENFILE: 'Too many open files in system',
+  ENOBUFS: 'No buffer space available',
+  ENOENT: 'No such file or directory',
+  ENOMEM: 'Cannot allocate memory',
+  ENOPROTOOPT: 'Protocol not available',
+  ENOTCONN: 'Transport endpoint is not connected',
+  EPERM: 'Operation not permitted',
+  EPIPE: 'Broken pipe',
+  EPROTONOSUPPORT: 'Protocol not supported',
+  ETIMEDOUT: 'Connection timed out',
+}
+
+/** An error of the operating system, shaped as Node's own. */
+export interface SystemError extends Error {
+  /** The error's name, for example `ECONNREFUSED`. */
+  code: string
+  /** The negated error number, as Node gives it. */
+  errno: number
+  syscall: string
+  address?: string
+  port?: number
+}
+
+function nameOf(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`
+}
+
+function textOf(errno: number): string {
+  const entry = getSystemErrorMap().get(-errno)
+  return (entry && (TEXTS[entry[0]] ?? entry[1])) ?? `Unknown error ${errno}`
+}
+
+/**
+ * What Python's `str(OSError)` gives, for example `[Errno 111] Connection refused`.
+ * @param errno the operating system's positive error number
+ */
+export function errnoText(errno: number): string {
+  return `[Errno ${errno}] ${textOf(errno)}`
+}
+
+/**
+ * The error as Node's own modules would throw it.
+ * @param errno the operating system's positive error number
+ * @param syscall what was tried: `connect`, `read` or `write`
+ * @param where `address:port`, or a path
+ */
+export function systemError(errno: number, syscall: string, where: string): SystemError {
+  const name = nameOf(errno)
+  const error = new Error(`${syscall} ${name} ${where}`) as SystemError
+  error.code = name
+  error.errno = -errno
+  error.syscall = syscall
+  const colon = where.lastIndexOf(':')
+  if (colon > 0) {
+    error.address = where.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
+    error.port = Number(where.slice(colon + 1))
+  }
+  return error
+}

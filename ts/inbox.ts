@@ -1,0 +1,155 @@
+import { MqttError } from './errors.js'
+import type { Message } from './message.js'
+import type { MessageQueue } from './queues.js'
+import { rejection } from './rejection.js'
+import { runtime, type TurnTask } from './runtime.js'
+
+type Result = IteratorResult<Message | Message[], undefined>
+
+/** A pending `next()`. */
+class Waiter {
+  constructor(
+    private readonly inbox: Inbox,
+    /** Who waits, for `return()`. */
+    readonly owner: object,
+    /** The largest batch wanted, or 0 for a message alone. */
+    readonly batch: number,
+    private readonly signal: AbortSignal | undefined,
+    private readonly resolve: (result: Result | Promise<never>) => void,
+    private readonly reject: (reason: unknown) => void,
+  ) {
+    signal?.addEventListener('abort', this)
+    runtime().hold()
+  }
+
+  settle(result: Result | Promise<never>): void {
+    this.release()
+    this.resolve(result)
+  }
+
+  /** @internal The signal fired. */
+  handleEvent(): void {
+    this.release()
+    this.inbox.withdraw(this)
+    this.reject(this.signal?.reason)
+  }
+
+  private release(): void {
+    this.signal?.removeEventListener('abort', this)
+    runtime().release()
+  }
+}
+
+/**
+ * A client's incoming messages and who waits for them; all its iterators are views of it. It outlives
+ * connections: what one left is delivered before its end is reported.
+ */
+export class Inbox implements TurnTask {
+  /** In the order of their calls. There are none while a message waits, but for batches until the turn ends. */
+  private waiters: Waiter[] = []
+  /** Whether the last connection is over; its reason, if it was not a clean end. */
+  private ended = false
+  private cause: MqttError | null = null
+
+  /**
+   * @param queue what keeps the messages
+   * @param limit messages kept at most
+   * @param onOverflow the newest message was dropped
+   */
+  constructor(
+    private readonly queue: MessageQueue<Message>,
+    private readonly limit: number,
+    private readonly onOverflow: () => void,
+  ) {}
+
+  get length(): number {
+    return this.queue.length
+  }
+
+  /** Takes in a message, or drops it if there is no room. */
+  push(message: Message): void {
+    const { queue } = this
+    const waiter = this.waiters[0]
+    if (waiter !== undefined) {
+      if (waiter.batch === 0) {
+        this.waiters.shift()
+        waiter.settle({ value: message, done: false })
+        return
+      }
+      if (queue.length === 0) runtime().afterTurn(this)
+    }
+    if (queue.length >= this.limit) this.onOverflow()
+    else queue.put(message)
+  }
+
+  /** Only while `length` is not 0. */
+  take(): Message {
+    return this.queue.get() as Message
+  }
+
+  takeBatch(most: number): Message[] {
+    const { queue } = this
+    const length = Math.min(queue.length, most)
+    const batch: Message[] = []
+    for (let i = 0; i < length; i++) batch.push(queue.get() as Message)
+    return batch
+  }
+
+  /** @returns the error to report when there is no message and none can come; null if one can */
+  failure(): MqttError | null {
+    return this.ended ? disconnected(this.cause) : null
+  }
+
+  /** Waits for a message, or with `batch` for a batch of at most as many. */
+  wait(owner: object, batch: number, signal: AbortSignal | undefined): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.waiters.push(new Waiter(this, owner, batch, signal, resolve, reject))
+    })
+  }
+
+  /** Takes a waiter out of the line. */
+  withdraw(waiter: Waiter): void {
+    this.waiters.splice(this.waiters.indexOf(waiter), 1)
+  }
+
+  /** Ends what `owner` waits for, without a message. */
+  leave(owner: object): void {
+    const left = this.waiters.filter((waiter) => waiter.owner === owner)
+    if (left.length === 0) return
+    this.waiters = this.waiters.filter((waiter) => waiter.owner !== owner)
+    for (const waiter of left) waiter.settle({ value: undefined, done: true })
+  }
+
+  /** A connection is there. */
+  open(): void {
+    this.ended = false
+    this.cause = null
+  }
+
+  /** The connection is gone: who waits is told, once there is no message left. */
+  close(cause: MqttError | null): void {
+    this.ended = true
+    this.cause = cause
+    this.serve()
+    const { waiters } = this
+    this.waiters = []
+    for (const waiter of waiters) waiter.settle(rejection(() => disconnected(cause)))
+  }
+
+  endTurn(): void {
+    this.serve()
+  }
+
+  /** Gives what is queued to who waits, first come, first served. */
+  private serve(): void {
+    while (this.waiters.length > 0 && this.queue.length > 0) {
+      const waiter = this.waiters.shift() as Waiter
+      const value = waiter.batch === 0 ? this.take() : this.takeBatch(waiter.batch)
+      waiter.settle({ value, done: false })
+    }
+  }
+}
+
+function disconnected(cause: MqttError | null): MqttError {
+  return new MqttError('Disconnected during message iteration', { code: 'ERR_MQTT_DISCONNECTED', cause: cause ?? undefined })
+}

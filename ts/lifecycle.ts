@@ -1,0 +1,172 @@
+import type { ConnectionOptions } from './binding.js'
+import { unsupportedOptions } from './client-options.js'
+import type { ClientSettings } from './client-settings.js'
+import { Connection, type ConnectionOwner } from './connection.js'
+import type { ConnectionEnd } from './connection-end.js'
+import { type Callable, CallSite, MqttCodeError, MqttError, MqttReentrantError } from './errors.js'
+import type { Inbox } from './inbox.js'
+import { PacketLog } from './log-lines.js'
+import { type Address, lookUp } from './name-lookup.js'
+import { timedOut } from './operation.js'
+import { PendingCall } from './pending-call.js'
+import type { CallPolicy } from './pending-operations.js'
+import type { Properties } from './properties.js'
+import { ProtocolVersion } from './protocol-version.js'
+import { type Runtime, runtime } from './runtime.js'
+
+/** Paho's code for a call without a connection. */
+const NOT_CONNECTED = 4
+
+/**
+ * The life of one client: it connects, is connected, disconnects or loses the connection, and may begin again. At
+ * any time there is at most one of a pending `connect()`, a connection that is open, and one that is closing.
+ */
+export class Lifecycle implements ConnectionOwner {
+  /** The client identifier: the client's own, or after CONNACK the one that the broker assigned. */
+  identifier: string
+
+  private attempt: PendingCall | null = null
+  private disconnection: PendingCall | null = null
+  /** From the beginning of its opening to its end. */
+  private connection: Connection | null = null
+  private isConnected = false
+  /** What the last connection left for the next one of the same session. */
+  private session: Uint8Array | undefined
+  readonly log: PacketLog | null
+
+  constructor(
+    private readonly settings: ClientSettings,
+    readonly inbox: Inbox,
+    readonly policy: CallPolicy,
+  ) {
+    this.identifier = settings.identifier
+    this.log = PacketLog.for(settings.logger)
+  }
+
+  /**
+   * The connection, for a call.
+   * @throws {MqttCodeError} `[code:4] The client is not currently connected.`
+   */
+  get usableConnection(): Connection {
+    const { connection } = this
+    if (connection === null || !connection.isUsable) throw new MqttCodeError(NOT_CONNECTED)
+    return connection
+  }
+
+  /**
+   * @param entry the public method that is running, for the stacks of errors
+   * @throws {MqttReentrantError} the client is in use
+   * @throws {MqttError} an option is not available yet, or there is no time
+   */
+  connect(timeout: number, signal: AbortSignal | undefined, entry: Callable): Promise<void> {
+    if (this.attempt !== null || this.connection !== null) throw new MqttReentrantError()
+    const [unsupported] = unsupportedOptions(this.settings)
+    if (unsupported !== undefined) {
+      throw new MqttError(`The option ${unsupported} is not available yet`, { code: 'ERR_MQTT_UNSUPPORTED' })
+    }
+    if (timeout <= 0) throw timedOut()
+    const environment = runtime()
+    const giveUp = (reason: unknown) => this.abandon(reason)
+    this.attempt = new PendingCall(environment, timeout, signal, new CallSite(entry), giveUp)
+    void this.open(environment, this.attempt)
+    return this.attempt.promise
+  }
+
+  /** Never rejects. */
+  disconnect(timeout: number, entry: Callable): Promise<void> {
+    if (this.disconnection !== null) return this.disconnection.promise
+    const { attempt, connection } = this
+    if (attempt !== null) {
+      this.attempt = null
+      attempt.fail(new MqttError('disconnect() was called before the connection was made'))
+      connection?.abort()
+      return Promise.resolve()
+    }
+    if (connection === null) return Promise.resolve()
+    const force = () => this.force(connection)
+    this.disconnection = new PendingCall(
+      runtime(),
+      Math.max(timeout, 0),
+      undefined,
+      new CallSite(entry),
+      force,
+    )
+    connection.close()
+    return this.disconnection.promise
+  }
+
+  onOpened(sessionPresent: boolean, properties: Properties | null): void {
+    this.log?.receivedConnack(sessionPresent, 0, properties)
+    this.identifier = properties?.assignedClientIdentifier ?? this.settings.identifier
+    this.isConnected = true
+    this.inbox.open()
+    const { attempt } = this
+    this.attempt = null
+    attempt?.resolve()
+  }
+
+  onSession(state: Uint8Array): void {
+    this.session = state
+  }
+
+  onClosed(end: ConnectionEnd): void {
+    const { attempt, disconnection } = this
+    this.attempt = this.disconnection = this.connection = null
+    if (this.isConnected) {
+      this.isConnected = false
+      this.inbox.close(end.isClean ? null : end.error())
+    }
+    attempt?.fail(end.error())
+    disconnection?.resolve()
+  }
+
+  private async open(environment: Runtime, attempt: PendingCall): Promise<void> {
+    try {
+      const { hostname, port } = this.settings
+      const addresses = await lookUp(hostname, port)
+      if (this.attempt !== attempt) return
+      const options = this.connectionOptions(addresses)
+      const isV5 = this.settings.protocol === ProtocolVersion.V5
+      this.connection = new Connection(environment, environment.binding.open(options), this, isV5)
+      this.log?.sendingConnect(options, this.settings.properties)
+    } catch (error) {
+      if (this.attempt !== attempt) return
+      this.attempt = null
+      if (error instanceof MqttError) attempt.fail(error)
+      else attempt.reject(error)
+    }
+  }
+
+  /** Gives `connect()` up. */
+  private abandon(reason: unknown): void {
+    const { attempt, connection } = this
+    this.attempt = null
+    attempt?.reject(reason)
+    connection?.abort()
+  }
+
+  /** DISCONNECT did not leave in time. */
+  private force(connection: Connection): void {
+    this.settings.logger.warn('Could not gracefully disconnect: Operation timed out. Forcing disconnection.')
+    connection.abort()
+  }
+
+  private connectionOptions(addresses: Address[]): ConnectionOptions {
+    const { settings, session } = this
+    const { protocol, identifier, cleanStart, keepalive, username, password, will, properties } = settings
+    const options: ConnectionOptions = {
+      addresses,
+      protocol,
+      identifier,
+      cleanStart,
+      keepalive,
+      properties: properties === null ? new Uint8Array(0) : properties.encode(),
+      maxInflight: settings.maxInflightMessages,
+    }
+    if (username !== null) options.username = username
+    if (password !== null) options.password = password
+    if (will !== null) options.will = will
+    if (session !== undefined && !cleanStart) options.session = session
+    return options
+  }
+}

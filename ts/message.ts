@@ -1,0 +1,142 @@
+import { type InspectOptions, inspect } from 'node:util'
+import { MESSAGE_DUP, MESSAGE_QOS, MESSAGE_RETAIN } from './binding.js'
+import { PacketTypes } from './packet-types.js'
+import { Properties } from './properties.js'
+import { receivedTopic, type Topic } from './topic.js'
+
+/**
+ * A message whose bytes are at most this long is copied out of its slab when they are first looked at, so that
+ * a small payload that someone keeps does not keep a whole slab. From here on a view is worth more than a copy,
+ * and the share of a slab that it keeps for nothing is bounded.
+ */
+const COPIED_LENGTH = 1024
+
+/** Beside `MESSAGE_…` in a message's flags: it came over MQTT 5, so it has properties. */
+export const MESSAGE_HAS_PROPERTIES = 0b1_0000
+
+/** A topic name that has an id on the native boundary; its `Topic` is made once for all its messages. */
+export class TopicName {
+  private made: Topic | null = null
+
+  constructor(readonly value: string) {}
+
+  get topic(): Topic {
+    this.made ??= receivedTopic(this.value)
+    return this.made
+  }
+}
+
+/**
+ * A message that came from the broker; aiomqtt's `Message`. It is decoded when it is looked at: until then it is
+ * a place in a slab of bytes. Made by the client only.
+ */
+export class Message {
+  private name: TopicName | null
+  private bytes: Buffer
+  private offset: number
+  private readonly topicLength: number
+  private readonly propertiesLength: number
+  private readonly payloadLength: number
+  private readonly flags: number
+  private payloadRead: Buffer | null = null
+  private propertiesRead: Properties | null = null
+
+  /** The packet identifier; 0 for QoS 0. */
+  readonly mid: number
+
+  /**
+   * At the offset stand the topic (if it has no name yet), the properties (raw) and the payload.
+   * @internal
+   */
+  constructor(
+    name: TopicName | null,
+    bytes: Buffer,
+    offset: number,
+    topicLength: number,
+    propertiesLength: number,
+    payloadLength: number,
+    flags: number,
+    mid: number,
+  ) {
+    this.name = name
+    this.bytes = bytes
+    this.offset = offset
+    this.topicLength = topicLength
+    this.propertiesLength = propertiesLength
+    this.payloadLength = payloadLength
+    this.flags = flags
+    this.mid = mid
+  }
+
+  get topic(): Topic {
+    this.name ??= new TopicName(this.bytes.toString('utf8', this.offset, this.offset + this.topicLength))
+    return this.name.topic
+  }
+
+  /** The payload's bytes; empty if there are none. They are the caller's to keep and to change. */
+  get payload(): Buffer {
+    if (this.payloadRead === null) {
+      this.detach()
+      const start = this.offset + this.topicLength + this.propertiesLength
+      this.payloadRead = this.bytes.subarray(start, start + this.payloadLength)
+    }
+    return this.payloadRead
+  }
+
+  get qos(): 0 | 1 | 2 {
+    return (this.flags & MESSAGE_QOS) as 0 | 1 | 2
+  }
+
+  /** Whether the broker sent it as a retained message. */
+  get retain(): boolean {
+    return (this.flags & MESSAGE_RETAIN) !== 0
+  }
+
+  /** Whether the broker says that it may have sent it before (QoS 1 and 2). */
+  get dup(): boolean {
+    return (this.flags & MESSAGE_DUP) !== 0
+  }
+
+  /** The MQTT 5 properties, possibly empty; null on MQTT 3.x. */
+  get properties(): Properties | null {
+    if ((this.flags & MESSAGE_HAS_PROPERTIES) === 0) return null
+    if (this.propertiesRead === null) {
+      this.detach()
+      const start = this.offset + this.topicLength
+      const raw = this.bytes.subarray(start, start + this.propertiesLength)
+      this.propertiesRead = Properties.decode(PacketTypes.PUBLISH, raw)
+    }
+    return this.propertiesRead
+  }
+
+  /** The payload as UTF-8; what is not UTF-8 becomes U+FFFD. */
+  text(): string {
+    if (this.payloadRead !== null) return this.payloadRead.toString()
+    const start = this.offset + this.topicLength + this.propertiesLength
+    return this.bytes.toString('utf8', start, start + this.payloadLength)
+  }
+
+  /**
+   * The payload as JSON.
+   * @throws {SyntaxError} it is not JSON
+   */
+  json(): unknown {
+    return JSON.parse(this.text())
+  }
+
+  /** Moves a small message out of its slab (see `COPIED_LENGTH`). */
+  private detach(): void {
+    const length = this.topicLength + this.propertiesLength + this.payloadLength
+    if (length > COPIED_LENGTH) return
+    const own = Buffer.allocUnsafe(length)
+    this.bytes.copy(own, 0, this.offset, this.offset + length)
+    this.bytes = own
+    this.offset = 0
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions, inspector: typeof inspect): string {
+    const { qos, retain, dup, mid, payload, properties } = this
+    const shown = { topic: this.topic.value, payload, qos, retain, dup, mid, properties }
+    return `Message ${inspector(shown, options)}`
+  }
+}

@@ -1,0 +1,241 @@
+import {
+  type Binding,
+  EVENT_CLOSED,
+  EVENT_DONE,
+  EVENT_MESSAGE,
+  EVENT_OPENED,
+  EVENT_SESSION,
+  EVENT_TOPIC,
+  MOST_RECORDS,
+  RECORD_WORDS,
+  TOPIC_IDS,
+} from './binding.js'
+import { CommandBatch, FULL_BATCH } from './commands.js'
+import { Deadlines } from './deadlines.js'
+import { loadAddon } from './load-addon.js'
+import { MESSAGE_HAS_PROPERTIES, Message, TopicName } from './message.js'
+
+/** A turn of the event loop stops draining after this many records … */
+const TURN_RECORDS = 1024
+/** … or milliseconds, and goes on in the next one, so that a flood starves neither timers nor other sockets. */
+const TURN_MILLISECONDS = 2
+
+/**
+ * What arrives is copied into slabs of this size, and messages are views of them. Small, because one unread
+ * message keeps its whole slab; still large enough for a burst of several hundred usual messages.
+ */
+const SLAB_SIZE = 64 * 1024
+/** A slab with less room than this left is replaced. */
+const SLAB_REST = 4 * 1024
+
+/** Where a connection's events go. Bytes are valid only during the call. */
+export interface ConnectionEvents {
+  /** Whether the connection speaks MQTT 5. */
+  readonly hasProperties: boolean
+  message(message: Message): void
+  opened(sessionPresent: boolean, properties: Buffer): void
+  session(state: Uint8Array): void
+  done(operation: number, code: number, bytes: Uint8Array): void
+  closed(cause: number, code: number, errno: number, bytes: Buffer): void
+}
+
+/** Something to do when the events of this turn of the event loop have been delivered. */
+export interface TurnTask {
+  endTurn(): void
+}
+
+/**
+ * The half of the client that there is once for each environment (main thread or worker): it moves what crosses
+ * the native boundary, for all clients together, and keeps the event loop alive while promises are pending.
+ */
+export class Runtime {
+  /** What leaves at the end of this tick. After writing to it call `changed()`. */
+  readonly commands = new CommandBatch()
+  readonly deadlines = new Deadlines(() => this.drain())
+
+  private readonly connections = new Map<number, ConnectionEvents>()
+  private readonly topics: Array<TopicName | null> = new Array(TOPIC_IDS).fill(null)
+  private turnTasks: TurnTask[] = []
+
+  private readonly index = new Uint32Array(MOST_RECORDS * RECORD_WORDS)
+  /** The same words; signed ones are small integers to the engine, whatever their value. */
+  private readonly words = new Int32Array(this.index.buffer)
+  private slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+  private slabUsed = 0
+
+  private continuation: NodeJS.Immediate | null = null
+  private tickEnds = false
+  private pending = 0
+
+  constructor(readonly binding: Binding) {
+    binding.attach(() => this.drain())
+  }
+
+  /** Delivers the events of a connection to `events`, until its CLOSED. */
+  listen(connection: number, events: ConnectionEvents): void {
+    this.connections.set(connection, events)
+  }
+
+  /** A promise was given out: the event loop stays alive until `release()`. */
+  hold(): void {
+    if (this.pending++ > 0) return
+    this.binding.hold()
+    this.continuation?.ref()
+  }
+
+  /** A promise was settled. */
+  release(): void {
+    if (--this.pending === 0) this.binding.release()
+  }
+
+  /** Commands or deadlines were added. */
+  changed(): void {
+    if (this.commands.length >= FULL_BATCH) this.submit()
+    if (this.tickEnds) return
+    this.tickEnds = true
+    // Not a microtask: a tick callback runs after all microtasks, of which many may have something to send.
+    process.nextTick(endTick, this)
+  }
+
+  /** Calls `task.endTurn()` once the events at hand have been delivered. */
+  afterTurn(task: TurnTask): void {
+    this.turnTasks.push(task)
+  }
+
+  /** @internal */
+  endTick(): void {
+    this.tickEnds = false
+    this.submit()
+  }
+
+  private submit(): void {
+    this.deadlines.endTick()
+    const { commands } = this
+    if (commands.length === 0) return
+    this.binding.submit(commands.bytes, commands.length)
+    commands.clear()
+  }
+
+  private drain(): void {
+    const deadline = performance.now() + TURN_MILLISECONDS
+    let records = 0
+    for (;;) {
+      const count = this.binding.drain(this.slab, this.slabUsed, this.index)
+      if (count === 0) break
+      if (count < 0) {
+        this.replaceSlab(-count)
+        continue
+      }
+      this.route(count)
+      if (this.slab.length - this.slabUsed < SLAB_REST) this.replaceSlab(SLAB_SIZE)
+      records += count
+      if (records >= TURN_RECORDS || performance.now() >= deadline) {
+        this.continueLater()
+        break
+      }
+    }
+    this.endTurn()
+  }
+
+  /** Goes on draining in the next turn; that alone does not keep the event loop alive. */
+  private continueLater(): void {
+    if (this.continuation !== null) return
+    this.continuation = setImmediate(() => {
+      this.continuation = null
+      this.drain()
+    })
+    if (this.pending === 0) this.continuation.unref()
+  }
+
+  private replaceSlab(room: number): void {
+    this.slab = Buffer.allocUnsafeSlow(Math.max(room, SLAB_SIZE))
+    this.slabUsed = 0
+  }
+
+  private endTurn(): void {
+    if (this.turnTasks.length === 0) return
+    const tasks = this.turnTasks
+    this.turnTasks = []
+    for (const task of tasks) task.endTurn()
+  }
+
+  /** Delivers `count` records. What a user's logger or queue throws must not cost the others their events. */
+  private route(count: number): void {
+    let next = 0
+    while (next < count) {
+      try {
+        for (; next < count; next++) this.deliver(next * RECORD_WORDS)
+      } catch (error) {
+        next++
+        process.nextTick(rethrow, error)
+      }
+    }
+  }
+
+  private deliver(at: number): void {
+    const { words } = this
+    const head = words[at] as number
+    const kind = head & 0xff
+    const connection = words[at + 1] as number
+    const offset = words[at + 3] as number
+    const length = words[at + 4] as number
+    if (kind === EVENT_MESSAGE) {
+      const propertiesLength = words[at + 5] as number
+      const payloadLength = words[at + 6] as number
+      this.slabUsed = offset + length + propertiesLength + payloadLength
+      const events = this.connections.get(connection)
+      if (events === undefined) return
+      const topic = words[at + 2] as number
+      const flags = (head >>> 8) | (events.hasProperties ? MESSAGE_HAS_PROPERTIES : 0)
+      const name = topic < 0 ? null : (this.topics[topic] as TopicName | null)
+      const mid = words[at + 7] as number
+      events.message(
+        new Message(name, this.slab, offset, length, propertiesLength, payloadLength, flags, mid),
+      )
+      return
+    }
+    if (length > 0) this.slabUsed = offset + length
+    if (kind === EVENT_TOPIC) {
+      this.topics[words[at + 2] as number] = new TopicName(
+        this.slab.toString('utf8', offset, offset + length),
+      )
+      return
+    }
+    const events = this.connections.get(connection)
+    if (events === undefined) return
+    if (kind === EVENT_DONE) {
+      events.done(
+        words[at + 2] as number,
+        words[at + 5] as number,
+        this.slab.subarray(offset, offset + length),
+      )
+    } else if (kind === EVENT_OPENED) {
+      events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
+    } else if (kind === EVENT_SESSION) {
+      events.session(this.slab.subarray(offset, offset + length))
+    } else if (kind === EVENT_CLOSED) {
+      this.connections.delete(connection)
+      const bytes = this.slab.subarray(offset, offset + length)
+      events.closed(words[at + 2] as number, words[at + 5] as number, words[at + 6] as number, bytes)
+    }
+  }
+}
+
+function endTick(runtime: Runtime): void {
+  runtime.endTick()
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+let shared: Runtime | undefined
+
+/**
+ * This environment's runtime; the addon is loaded when it is first needed.
+ * @throws {Error} the addon cannot be loaded; the error says why and what to do
+ */
+export function runtime(): Runtime {
+  shared ??= new Runtime(loadAddon())
+  return shared
+}
