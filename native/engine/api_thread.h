@@ -1,5 +1,6 @@
-// The thread that alone calls Paho's API: Paho's own send thread, whose wait is turn(). It runs what
-// JavaScript submitted, lets Paho write it, flushes, and sleeps. Paho's lock is not held in turn().
+// The thread that alone calls Paho's API: Paho's own send thread, whose wait is turn(). It runs
+// what JavaScript submitted, lets Paho write it, flushes, and sleeps. Paho's lock is not held in
+// turn().
 #pragma once
 
 #include <condition_variable>

@@ -46,9 +46,7 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
   }
 }
 
-int Connection::establish() {
-  return outbound_.paho().connect(number_, options_.fields, *this);
-}
+int Connection::establish() { return outbound_.paho().connect(number_, options_.fields, *this); }
 
 void Connection::release() noexcept {
   outbound_.stop();

@@ -41,7 +41,13 @@ struct ConnectionOptions {
 // Why a connection ended; the words of a CLOSED event.
 struct Ending {
   enum Cause : std::uint32_t {
-    kLocal, kAborted, kTransport, kRefused, kServerDisconnect, kKeepalive, kProtocol
+    kLocal,
+    kAborted,
+    kTransport,
+    kRefused,
+    kServerDisconnect,
+    kKeepalive,
+    kProtocol
   };
   // What a transport error happened to.
   enum Step : std::uint32_t { kConnecting = 1, kReading = 2 };

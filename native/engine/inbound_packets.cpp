@@ -29,8 +29,7 @@ bool is_ack_code(std::uint8_t type, std::uint8_t code) noexcept {
 
 bool is_suback_code(int version, std::uint8_t code) noexcept {
   if (code <= 2 || code == 0x80) return true;
-  return version == kMqtt5 &&
-         is_one_of(code, {0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2});
+  return version == kMqtt5 && is_one_of(code, {0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2});
 }
 
 bool is_unsuback_code(std::uint8_t code) noexcept {
@@ -137,11 +136,11 @@ Violation parse_ack(const Packet& packet, int version, Ack& out) noexcept {
   return check_tail(body.subspan(3), packet.type, properties, values);
 }
 
-Violation parse_subscription_ack(const Packet& packet, int version,
-                                 SubscriptionAck& out) noexcept {
+Violation parse_subscription_ack(const Packet& packet, int version, SubscriptionAck& out) noexcept {
   const bool is_suback = packet.type == packet::kSuback;
   if (packet.flags != 0) {
-    return malformed(is_suback ? "SUBACK has reserved flags set" : "UNSUBACK has reserved flags set");
+    return malformed(is_suback ? "SUBACK has reserved flags set"
+                               : "UNSUBACK has reserved flags set");
   }
   Bytes rest = packet.body;
   if (rest.size() < 2) return malformed("an acknowledgement is cut short");

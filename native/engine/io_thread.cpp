@@ -121,8 +121,8 @@ std::vector<std::shared_ptr<Connection>> IoThread::connections_of(const Inbox& i
 
 void IoThread::start_connecting(const std::shared_ptr<Connection>& connection) {
   connecting_.emplace(connection->number(), connection);
-  connection->connector = std::make_unique<Connector>(connection->take_addresses(), poller_,
-                                                      connection->number());
+  connection->connector =
+      std::make_unique<Connector>(connection->take_addresses(), poller_, connection->number());
   on_connector(connection, connection->connector->start(Clock::now()));
 }
 
@@ -148,8 +148,7 @@ void IoThread::on_event(const Poller::Event& event) {
   }
 }
 
-void IoThread::on_connector(const std::shared_ptr<Connection>& connection,
-                            Connector::State state) {
+void IoThread::on_connector(const std::shared_ptr<Connection>& connection, Connector::State state) {
   if (state == Connector::State::kConnecting) return;
   Connector& connector = *connection->connector;
   connection->peer = connector.address();

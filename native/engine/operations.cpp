@@ -50,17 +50,17 @@ Operations::Route Operations::route(std::uint8_t type, const Ack& ack) {
 
 Operations::Route Operations::route(std::uint8_t type, const SubscriptionAck& ack, int version,
                                     Violation& violation) {
-  const auto kind = type == packet::kSuback ? Operation::Kind::kSubscribe
-                                            : Operation::Kind::kUnsubscribe;
+  const auto kind =
+      type == packet::kSuback ? Operation::Kind::kSubscribe : Operation::Kind::kUnsubscribe;
   const std::lock_guard lock(mutex_);
   const auto found = pending_.find(ack.packet_identifier);
   if (found == pending_.end() || found->second.kind != kind) return Route::kDrop;
   Operation& operation = found->second;
   const bool has_codes = type == packet::kSuback || version == kMqtt5;
   if (has_codes && ack.codes.size() != operation.filters) {
-    violation = {reason::kProtocolError,
-                 type == packet::kSuback ? "SUBACK has the wrong number of return codes"
-                                         : "UNSUBACK has the wrong number of reason codes"};
+    violation = {reason::kProtocolError, type == packet::kSuback
+                                             ? "SUBACK has the wrong number of return codes"
+                                             : "UNSUBACK has the wrong number of reason codes"};
     return Route::kViolation;
   }
   operation.codes.assign(ack.codes.begin(), ack.codes.end());

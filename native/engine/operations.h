@@ -18,11 +18,11 @@ namespace aiomqtt {
 struct Operation {
   enum class Kind : std::uint8_t { kPublishQos1, kPublishQos2, kSubscribe, kUnsubscribe };
   Kind kind = Kind::kPublishQos1;
-  std::uint32_t number = 0;          // JavaScript's
-  std::uint16_t filters = 0;         // of a SUBSCRIBE or UNSUBSCRIBE
-  bool received = false;             // a QoS 2 PUBLISH after its PUBREC
-  std::uint8_t code = 0;             // what the broker answered
-  std::vector<std::uint8_t> codes;   // one for each filter
+  std::uint32_t number = 0;         // JavaScript's
+  std::uint16_t filters = 0;        // of a SUBSCRIBE or UNSUBSCRIBE
+  bool received = false;            // a QoS 2 PUBLISH after its PUBREC
+  std::uint8_t code = 0;            // what the broker answered
+  std::vector<std::uint8_t> codes;  // one for each filter
 
   [[nodiscard]] bool is_publish() const noexcept {
     return kind == Kind::kPublishQos1 || kind == Kind::kPublishQos2;

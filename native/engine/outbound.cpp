@@ -75,8 +75,7 @@ void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
   const Bytes payload = bytes.subspan(topic_size + 1 + properties_size, command.word(6));
   if (qos > 0) {
     next_operation_ = {};
-    next_operation_.kind =
-        qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
+    next_operation_.kind = qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
     next_operation_.number = command.operation();
     ++inflight_;
   }
@@ -107,8 +106,8 @@ void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
   next_operation_.kind = subscribes ? Operation::Kind::kSubscribe : Operation::Kind::kUnsubscribe;
   next_operation_.number = command.operation();
   next_operation_.filters = static_cast<std::uint16_t>(count);
-  const int rc = subscribes ? paho_.subscribe(filters, properties)
-                            : paho_.unsubscribe(filters, properties);
+  const int rc =
+      subscribes ? paho_.subscribe(filters, properties) : paho_.unsubscribe(filters, properties);
   if (rc != 0) {
     done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
   }

@@ -34,7 +34,9 @@ class PropertyCopy {
 
 PahoListener& listener_of(void* context) noexcept { return *static_cast<PahoListener*>(context); }
 
-void on_connected(void* context, MQTTAsync_successData*) { listener_of(context).on_paho_connected(); }
+void on_connected(void* context, MQTTAsync_successData*) {
+  listener_of(context).on_paho_connected();
+}
 void on_connected5(void* context, MQTTAsync_successData5*) {
   listener_of(context).on_paho_connected();
 }
@@ -112,14 +114,16 @@ int PahoClient::connect(std::uint32_t connection, const ConnectFields& fields,
   options.context = &listener;
   if (fields.has_username) options.username = fields.username.c_str();
   if (fields.has_password) {
-    options.binarypwd.data = fields.password.empty() ? "" : static_cast<const void*>(fields.password.data());
+    options.binarypwd.data =
+        fields.password.empty() ? "" : static_cast<const void*>(fields.password.data());
     options.binarypwd.len = static_cast<int>(fields.password.size());
   }
   MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
   if (fields.has_will) {
     will.struct_version = 1;
     will.topicName = fields.will.topic.c_str();
-    will.payload.data = fields.will.payload.empty() ? "" : static_cast<const void*>(fields.will.payload.data());
+    will.payload.data =
+        fields.will.payload.empty() ? "" : static_cast<const void*>(fields.will.payload.data());
     will.payload.len = static_cast<int>(fields.will.payload.size());
     will.qos = fields.will.qos;
     will.retained = fields.will.retain ? 1 : 0;

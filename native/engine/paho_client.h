@@ -50,7 +50,8 @@ class PahoListener {
 
 class PahoClient {
  public:
-  // A filter of SUBSCRIBE or UNSUBSCRIBE: a C string, and the option byte of MQTT 5 section 3.8.3.1.
+  // A filter of SUBSCRIBE or UNSUBSCRIBE: a C string, and the option byte of MQTT 5
+  // section 3.8.3.1.
   struct Filter {
     const char* text = nullptr;
     std::uint8_t options = 0;

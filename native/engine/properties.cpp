@@ -8,7 +8,14 @@ namespace aiomqtt {
 namespace {
 
 enum class Type : std::uint8_t {
-  kUnknown, kByte, kTwoBytes, kFourBytes, kVariable, kBinary, kText, kTextPair
+  kUnknown,
+  kByte,
+  kTwoBytes,
+  kFourBytes,
+  kVariable,
+  kBinary,
+  kText,
+  kTextPair
 };
 
 constexpr std::uint16_t in(std::uint8_t type) { return static_cast<std::uint16_t>(1U << type); }
@@ -147,15 +154,24 @@ Violation check_range(std::uint8_t identifier, const Value& value) noexcept {
 void keep(std::uint8_t identifier, std::uint32_t number, PropertyValues& values) noexcept {
   const auto number16 = static_cast<std::uint16_t>(number);
   switch (identifier) {
-    case property::kReceiveMaximum: values.receive_maximum = number16; break;
-    case property::kTopicAliasMaximum: values.topic_alias_maximum = number16; break;
-    case property::kTopicAlias: values.topic_alias = number16; break;
-    case property::kMaximumPacketSize: values.maximum_packet_size = number; break;
+    case property::kReceiveMaximum:
+      values.receive_maximum = number16;
+      break;
+    case property::kTopicAliasMaximum:
+      values.topic_alias_maximum = number16;
+      break;
+    case property::kTopicAlias:
+      values.topic_alias = number16;
+      break;
+    case property::kMaximumPacketSize:
+      values.maximum_packet_size = number;
+      break;
     case property::kServerKeepAlive:
       values.server_keep_alive = number16;
       values.has_server_keep_alive = true;
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -190,8 +206,8 @@ Violation check_properties(Bytes properties, std::uint8_t packet_type,
       return protocol_error("it has a property that does not belong to this packet");
     }
     // PUBLISH may repeat the Subscription Identifier, every packet the User Property.
-    const bool repeats = identifier == property::kUserProperty ||
-                         identifier == property::kSubscriptionIdentifier;
+    const bool repeats =
+        identifier == property::kUserProperty || identifier == property::kSubscriptionIdentifier;
     if (!repeats && (seen >> identifier & 1) != 0) {
       return protocol_error("it has a property twice");
     }

@@ -37,18 +37,18 @@ inline constexpr std::uint8_t kSharedSubscriptionAvailable = 0x2a;
 
 // The values of a property list that the engine acts upon; absent ones keep their defaults.
 struct PropertyValues {
-  std::uint32_t maximum_packet_size = 0;      // 0: no limit
-  std::uint16_t receive_maximum = 65535;      // MQTT 5 section 3.1.2.11.3
-  std::uint16_t topic_alias_maximum = 0;      // section 3.1.2.11.5
-  std::uint16_t topic_alias = 0;              // 0: none
+  std::uint32_t maximum_packet_size = 0;  // 0: no limit
+  std::uint16_t receive_maximum = 65535;  // MQTT 5 section 3.1.2.11.3
+  std::uint16_t topic_alias_maximum = 0;  // section 3.1.2.11.5
+  std::uint16_t topic_alias = 0;          // 0: none
   std::uint16_t server_keep_alive = 0;
   bool has_server_keep_alive = false;
 };
 
 // A property list at the head of `from`: its length prefix, then that many bytes.
 struct PropertyList {
-  Bytes properties;          // without the length prefix
-  std::size_t size = 0;      // length prefix and properties together
+  Bytes properties;      // without the length prefix
+  std::size_t size = 0;  // length prefix and properties together
   Violation violation;
 };
 

@@ -41,9 +41,8 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
     if (const Violation violation = resolve_alias(publish)) return violation;
   }
   if (publish.qos < 2) {
-    const Violation violation =
-        deliver(message_flags(publish), publish.topic, publish.properties, publish.payload,
-                publish.packet_identifier, writer);
+    const Violation violation = deliver(message_flags(publish), publish.topic, publish.properties,
+                                        publish.payload, publish.packet_identifier, writer);
     if (!violation && publish.qos == 1) {
       acknowledge(acks, packet::kPuback, publish.packet_identifier);
     }

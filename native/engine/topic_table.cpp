@@ -5,8 +5,7 @@
 namespace aiomqtt {
 
 bool TopicTable::equals(const std::string& known, Bytes topic) noexcept {
-  return known.size() == topic.size() &&
-         std::memcmp(known.data(), topic.data(), topic.size()) == 0;
+  return known.size() == topic.size() && std::memcmp(known.data(), topic.data(), topic.size()) == 0;
 }
 
 // Eight bytes a step, multiplied and folded: topics are short and this runs once a message.

@@ -1,4 +1,5 @@
-// UTF-8 as MQTT wants it: well formed, without surrogates and without U+0000 (MQTT 5 section 1.5.4).
+// UTF-8 as MQTT wants it: well formed, without surrogates and without U+0000 (MQTT 5
+// section 1.5.4).
 #pragma once
 
 #include "engine/wire.h"

@@ -71,8 +71,8 @@ inline VariableByteInteger read_variable_byte_integer(Bytes bytes) noexcept {
       result.length = i + 1;
       // The encoding must use the fewest bytes that hold the value [MQTT-1.5.5-1].
       const bool padded = i > 0 && bytes[i] == 0;
-      result.state = padded ? VariableByteInteger::State::kMalformed
-                            : VariableByteInteger::State::kComplete;
+      result.state =
+          padded ? VariableByteInteger::State::kMalformed : VariableByteInteger::State::kComplete;
       return result;
     }
   }

@@ -16,9 +16,9 @@ using aiomqtt::Bytes;
 using aiomqtt::Connection;
 using aiomqtt::Engine;
 
-constexpr int kComplete = 0;        // TCPSOCKET_COMPLETE
-constexpr int kError = -1;          // SOCKET_ERROR
-constexpr int kInterrupted = -22;   // TCPSOCKET_INTERRUPTED
+constexpr int kComplete = 0;       // TCPSOCKET_COMPLETE
+constexpr int kError = -1;         // SOCKET_ERROR
+constexpr int kInterrupted = -22;  // TCPSOCKET_INTERRUPTED
 
 // Paho's networkHandles, as far as it concerns us: its first member.
 struct NetworkHandles {
