@@ -37,7 +37,8 @@ using Record = std::array<std::uint32_t, kRecordWords>;
 class Inbox {
  public:
   static constexpr std::size_t kRecordsAChunk = 1024;
-  static constexpr std::size_t kBytesAChunk = 64 * 1024;
+  // Small, because a message that JavaScript keeps may keep the whole chunk it came in.
+  static constexpr std::size_t kBytesAChunk = 8 * 1024;
   // While JavaScript is too busy to drain, reading stops at kFullAt bytes, as it does in a client
   // that reads on the event loop, and goes on below kRoomAt.
   static constexpr std::size_t kFullAt = 16 * 1024 * 1024;

@@ -1,10 +1,11 @@
-// Topics repeat: each is sent to JavaScript once and then named by a number. A fixed table of 4,096
-// slots, the slot being the topic's number; a slot is given to another topic when that one comes
-// twice while its slot is taken, so that a flood of topics seen once does not wash the table out.
+// Topics repeat: each that comes a second time is sent to JavaScript once and then named by a
+// number. Numbers count up from 0; when all are given out the table starts afresh, and numbers are
+// defined anew. A topic that comes only once never enters, so a flood of such topics costs nothing.
 //
 // Guarded by the inbox that owns it: records that define and use a number keep their order.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,7 +16,8 @@ namespace aiomqtt {
 
 class TopicTable {
  public:
-  static constexpr std::uint32_t kSlots = 4096;
+  // Numbers are below this.
+  static constexpr std::uint32_t kMostTopics = 65536;
   static constexpr std::uint32_t kInline = 0xffffffff;
 
   enum class Found : std::uint8_t { kKnown, kDefine, kInline };
@@ -25,40 +27,37 @@ class TopicTable {
   };
 
   // kKnown: JavaScript has it. kDefine: tell it before using the number. kInline: send the bytes.
-  // Only well-formed topics may enter: `is_valid` is asked before one does, and before kInline.
+  // Only well-formed topics may enter: `is_valid` is asked of one that is not known. False: it is
+  // not well-formed.
   template <typename IsValid>
-  bool look_up(Bytes topic, IsValid is_valid, Result& result) {
-    if (slots_.empty()) slots_.resize(kSlots);
+  [[nodiscard]] bool look_up(Bytes topic, IsValid is_valid, Result& result) {
     const std::uint64_t hash = hash_of(topic);
-    Slot& slot = slots_[hash % kSlots];
-    if (slot.hash == hash && equals(slot.topic, topic)) {
-      result = {Found::kKnown, static_cast<std::uint32_t>(hash % kSlots)};
+    if (const std::uint32_t number = find(hash, topic); number != kInline) {
+      result = {Found::kKnown, number};
       return true;
     }
     if (!is_valid(topic)) return false;
-    if (slot.topic.empty() || slot.challenger == hash) {
-      slot.hash = hash;
-      slot.challenger = 0;
-      slot.topic.assign(reinterpret_cast<const char*>(topic.data()), topic.size());
-      result = {Found::kDefine, static_cast<std::uint32_t>(hash % kSlots)};
-      return true;
-    }
-    slot.challenger = hash;
-    result = {};
+    result = was_seen(hash) ? Result{Found::kDefine, add(hash, topic)} : Result{};
     return true;
   }
 
  private:
-  struct Slot {
+  struct Topic {
     std::uint64_t hash = 0;
-    std::uint64_t challenger = 0;
-    std::string topic;
+    std::string name;
   };
 
-  static bool equals(const std::string& known, Bytes topic) noexcept;
+  [[nodiscard]] std::uint32_t find(std::uint64_t hash, Bytes topic) const noexcept;
+  // Whether the topic came before, not too long ago; remembers that it came.
+  [[nodiscard]] bool was_seen(std::uint64_t hash) noexcept;
+  std::uint32_t add(std::uint64_t hash, Bytes topic);
+  void place(std::uint64_t hash, std::uint32_t number) noexcept;
   static std::uint64_t hash_of(Bytes topic) noexcept;
 
-  std::vector<Slot> slots_;
+  std::vector<Topic> topics_;         // by number
+  std::vector<std::uint32_t> slots_;  // open addressing, at most half full: number + 1, 0 is free
+  std::array<std::uint64_t, 4096> seen_{};
+  std::uint32_t newcomers_ = 0;
 };
 
 }  // namespace aiomqtt
