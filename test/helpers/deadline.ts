@@ -1,0 +1,31 @@
+/**
+ * Awaits `promise`, but no longer than `milliseconds`: a test that waits for something which never comes must say
+ * what that was instead of running into the suite's own time limit.
+ */
+export async function within<T>(milliseconds: number, what: string, promise: PromiseLike<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const expiry = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`${what} took longer than ${milliseconds} ms`)
+    timer = setTimeout(() => reject(error), milliseconds)
+  })
+  try {
+    return await Promise.race([promise, expiry])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The reason with which `promise` rejects; an error of its own if it resolves or takes longer than `milliseconds`. */
+export async function rejection(
+  milliseconds: number,
+  what: string,
+  promise: PromiseLike<unknown>,
+): Promise<unknown> {
+  const outcome = promise.then(
+    () => ({ rejected: false, reason: undefined }),
+    (reason: unknown) => ({ rejected: true, reason }),
+  )
+  const { rejected, reason } = await within(milliseconds, what, outcome)
+  if (!rejected) throw new Error(`${what} resolved, although it must reject`)
+  return reason
+}

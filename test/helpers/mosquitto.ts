@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { pbkdf2Sync, randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { within } from './deadline.js'
+
+/** How long a broker may take to start, to stop or to log what a test waits for. */
+const patience = 10_000
+
+/** What a test may choose about its broker. */
+export interface MosquittoOptions {
+  /** Lines of mosquitto.conf after the listener's; `$FOLDER` stands for the broker's own temporary folder. */
+  settings?: string[]
+  /** Names and passwords; without them everybody may connect. */
+  users?: Record<string, string>
+  /** Lines of the access control list. */
+  acl?: string[]
+  /** Logs every packet, for tests that wait for one by `logged()`. */
+  packets?: boolean
+}
+
+/**
+ * A Mosquitto of the test's own: on a free loopback port, configured in a temporary folder, stopped by its process
+ * identifier. `kill()`, `pause()` and `restart()` do to it what happens to brokers in the field; the port stays.
+ */
+export class Mosquitto {
+  readonly host = '127.0.0.1'
+  /** The port on which the broker listens, the same after each `restart()`. */
+  readonly port: number
+  readonly #folder: string
+  #process: ChildProcess | undefined
+  #lines: string[] = []
+  #watchers = new Set<() => void>()
+  readonly #leaveNothing = (): void => {
+    this.#process?.kill('SIGKILL')
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  private constructor(port: number, folder: string) {
+    this.port = port
+    this.#folder = folder
+    process.on('exit', this.#leaveNothing)
+  }
+
+  /** Starts a broker and waits until it accepts connections. */
+  static async start(options: MosquittoOptions = {}): Promise<Mosquitto> {
+    const folder = await mkdtemp(join(tmpdir(), 'mosquitto-'))
+    const broker = new Mosquitto(await freePort(), folder)
+    await broker.#configure(options)
+    await broker.#launch()
+    return broker
+  }
+
+  /** Everything the broker has logged, a line each. */
+  get log(): readonly string[] {
+    return this.#lines
+  }
+
+  /** Resolves with the first log line that matches, whether it is there already or still to come. */
+  async logged(pattern: RegExp): Promise<string> {
+    let watcher: () => void = () => {}
+    const line = new Promise<string>((resolve) => {
+      watcher = () => {
+        const found = this.#lines.find((candidate) => pattern.test(candidate))
+        if (found !== undefined) resolve(found)
+      }
+      this.#watchers.add(watcher)
+      watcher()
+    })
+    try {
+      return await within(patience, `the broker's log line ${pattern}`, line)
+    } finally {
+      this.#watchers.delete(watcher)
+    }
+  }
+
+  /** Freezes the broker: connections stay open, nothing is answered. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP')
+  }
+
+  /** Lets a paused broker go on. */
+  resume(): void {
+    this.#process?.kill('SIGCONT')
+  }
+
+  /** Ends the broker without a chance to say goodbye, and waits until it is gone. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** Ends the broker in an orderly way, so that a persistent one saves its sessions; the port and the data stay. */
+  async shutDown(): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
+  /** Starts a broker that was killed or shut down again, on the same port and with the same data. */
+  async restart(): Promise<void> {
+    await this.#launch()
+  }
+
+  /** Ends the broker and removes its folder. */
+  async stop(): Promise<void> {
+    this.resume()
+    await this.#end('SIGTERM')
+    process.off('exit', this.#leaveNothing)
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #configure({ settings = [], users, acl, packets = false }: MosquittoOptions): Promise<void> {
+    const lines = ['log_dest stderr', 'log_timestamp false', 'connection_messages true']
+    for (const type of ['error', 'warning', 'notice', 'information']) lines.push(`log_type ${type}`)
+    if (packets) lines.push('log_type debug')
+    if (process.getuid?.() === 0) lines.push('user root')
+    lines.push(`listener ${this.port} ${this.host}`)
+    lines.push(`allow_anonymous ${users === undefined}`)
+    if (users !== undefined) {
+      const file = join(this.#folder, 'passwords')
+      const entries = Object.entries(users).map(([name, password]) => `${name}:${passwordHash(password)}\n`)
+      await writeFile(file, entries.join(''), { mode: 0o600 })
+      lines.push(`password_file ${file}`)
+    }
+    if (acl !== undefined) {
+      const file = join(this.#folder, 'acl')
+      await writeFile(file, `${acl.join('\n')}\n`, { mode: 0o600 })
+      lines.push(`acl_file ${file}`)
+    }
+    lines.push(...settings.map((line) => line.replaceAll('$FOLDER', `${this.#folder}/`)))
+    await writeFile(join(this.#folder, 'mosquitto.conf'), `${lines.join('\n')}\n`)
+  }
+
+  async #launch(): Promise<void> {
+    const { program, environment } = mosquittoProgram()
+    this.#lines = []
+    const child = spawn(program, ['-c', join(this.#folder, 'mosquitto.conf')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...environment },
+    })
+    this.#process = child
+    const exited = once(child, 'exit').then(() => {
+      throw new Error(`mosquitto ended at once:\n${this.#lines.join('\n')}`)
+    })
+    exited.catch(() => {})
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.#lines.push(line)
+      for (const watcher of [...this.#watchers]) watcher()
+    })
+    await Promise.race([this.logged(/mosquitto version \S+ running/), exited])
+    await this.#accepts()
+  }
+
+  async #accepts(): Promise<void> {
+    const socket = connect(this.port, this.host)
+    await within(patience, 'connecting to mosquitto', once(socket, 'connect'))
+    socket.destroy()
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await within(patience, `mosquitto's end after ${signal}`, exit)
+  }
+}
+
+/**
+ * A port nobody listens on. It lies below the range from which the kernel takes the ports of outgoing connections, so
+ * that none of them takes it away between two starts of a broker.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    const server = createServer()
+    server.listen(port, '127.0.0.1')
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    server.close()
+    if (free) return port
+  }
+}
+
+/** A line of Mosquitto's password file without its tool: PBKDF2 with SHA-512, format 7. */
+function passwordHash(password: string): string {
+  const iterations = 101
+  const salt = randomBytes(12)
+  const hash = pbkdf2Sync(password, salt, iterations, 64, 'sha512')
+  return `$7$${iterations}$${salt.toString('base64')}$${hash.toString('base64')}`
+}
+
+/** Where mosquitto is: as the set-up found it, else on the path, else where Debian puts it. */
+function mosquittoProgram(): { program: string; environment: Record<string, string> } {
+  const tools = new URL('../../tools.json', import.meta.url)
+  if (existsSync(tools)) {
+    const { mosquitto } = JSON.parse(readFileSync(tools, 'utf8')) as { mosquitto?: string }
+    if (mosquitto !== undefined && existsSync(mosquitto)) return { program: mosquitto, environment: {} }
+  }
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  const program = folders.map((folder) => join(folder, 'mosquitto')).find((file) => existsSync(file))
+  if (program === undefined) throw new Error('mosquitto is not installed: apt-get install mosquitto')
+  return { program, environment: {} }
+}

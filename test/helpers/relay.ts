@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/** A way to a server that can be cut: what happens to connections in the field, without a word to the broker. */
+export class Relay {
+  readonly host = '127.0.0.1'
+  readonly port: number
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(server: Server, port: number) {
+    this.#server = server
+    this.port = port
+  }
+
+  /** Starts to pass on connections to `target`. */
+  static async to(target: { host: string; port: number }): Promise<Relay> {
+    const server = createServer({ noDelay: true })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const relay = new Relay(server, (server.address() as { port: number }).port)
+    server.on('connection', (near) => {
+      const far = connect({ ...target, noDelay: true })
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        relay.#sockets.add(one)
+        one.on('error', () => other.resetAndDestroy())
+        one.on('close', () => {
+          relay.#sockets.delete(one)
+          other.destroy()
+        })
+        one.pipe(other)
+      }
+    })
+    return relay
+  }
+
+  /** Resets every connection; new ones are passed on as before. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  /** Resets every connection and takes no more. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.cut()
+    await closed
+  }
+}
