@@ -203,7 +203,7 @@ Violation check_properties(Bytes properties, std::uint8_t packet_type,
     }
     const Rule rule = kRules[identifier];
     if ((rule.packets & in(packet_type)) == 0) {
-      return protocol_error("it has a property that does not belong to this packet");
+      return malformed("it has a property that does not belong to this packet");
     }
     // PUBLISH may repeat the Subscription Identifier, every packet the User Property.
     const bool repeats =
