@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util'
 import { type AuthenticationSettings, checkAuthentication } from './authentication.js'
 import type { ConnectionWill } from './binding.js'
 import { checkProperties } from './call-options.js'
@@ -33,6 +34,7 @@ import {
   type Transport,
   type WebSocketHeaders,
 } from './client-options.js'
+import { inspectFields } from './inspection.js'
 import { checkLogger, type Logger } from './logger.js'
 import { checkOfflineQueue, type OfflineQueueSettings } from './offline-queue-options.js'
 import { PacketTypes } from './packet-types.js'
@@ -63,7 +65,10 @@ const USUAL_PORT = 1883
 const OPTIONS: ReadonlySet<string> = new Set(CLIENT_OPTION_NAMES)
 const OPTIONS_AND_PORT: ReadonlySet<string> = new Set([...CLIENT_OPTION_NAMES, 'port'])
 
-/** The options of a client with all defaults filled in, checked and frozen. What authenticates never shows in a log. */
+/**
+ * The options of a client with all defaults filled in, checked and frozen. What authenticates never shows in
+ * a log.
+ */
 export class ClientSettings {
   readonly hostname: string
   readonly port: number
@@ -201,6 +206,11 @@ export class ClientSettings {
 
   get authentication(): AuthenticationSettings | null {
     return this.#authentication
+  }
+
+  /** The fields, without what is secret. */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return inspectFields('ClientSettings', this, depth, options)
   }
 
   #checkContradictions(): void {

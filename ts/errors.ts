@@ -106,7 +106,7 @@ const ERROR_STRINGS: readonly string[] = [
 ]
 
 /** What a number in `rc` means: paho's `error_string`. */
-export function errorString(rc: number): string {
+function errorString(rc: number): string {
   return ERROR_STRINGS[rc] ?? 'Unknown error.'
 }
 

@@ -8,7 +8,7 @@ import { rangeError, typeError } from './validate.js'
 export type PayloadType = string | Uint8Array | ArrayBuffer | number | bigint | boolean | null | undefined
 
 /** The longest payload, in bytes: what the remaining length of a packet can say (MQTT 5, 1.5.5). */
-export const MAX_PAYLOAD_LENGTH = 268_435_455
+const MAX_PAYLOAD_LENGTH = 268_435_455
 
 /**
  * A payload as text or as bytes, whichever takes no copy: both are written straight to where they are sent

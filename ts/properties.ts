@@ -1,4 +1,5 @@
-import { inspect, types } from 'node:util'
+import { type InspectOptions, inspect, types } from 'node:util'
+import { inspectFields } from './inspection.js'
 import { type PacketType, packetTypeName } from './packet-types.js'
 import {
   decodeProperties,
@@ -127,7 +128,8 @@ const NONE: PropertyValues = new Map()
 
 /**
  * The MQTT 5 properties of one packet, as paho's `Properties`. Each property is a member: reading one that
- * is not there gives undefined, assigning replaces, assigning undefined or an empty list removes. Compare by `toJSON()`.
+ * is not there gives undefined, assigning replaces, assigning undefined or an empty list removes. Compare
+ * by `toJSON()`.
  *
  * An assignment throws a TypeError for an unknown name and for a wrong type, a RangeError for a value out
  * of its range and for a property that does not apply to the packet.
@@ -137,6 +139,8 @@ export class Properties extends Members {
   // Received properties stay as they came until someone looks: then they are in #values.
   #raw: Uint8Array | null = null
   #values: PropertyValues = NONE
+  // Kept until the next assignment: many messages may be published with the same properties.
+  #encoded: Uint8Array | null = null
 
   static {
     for (const property of PROPERTIES) {
@@ -207,9 +211,10 @@ export class Properties extends Members {
     return this.#packetType
   }
 
-  /** The properties as they stand in a packet, with their length prefix. */
+  /** The properties as they stand in a packet, with their length prefix. The bytes must not be changed. */
   encode(): Uint8Array {
-    return this.#raw === null ? encodeProperties(this.#values) : prefixLength(this.#raw)
+    this.#encoded ??= this.#raw === null ? encodeProperties(this.#values) : prefixLength(this.#raw)
+    return this.#encoded
   }
 
   /** True when there are none. */
@@ -221,6 +226,7 @@ export class Properties extends Members {
   clear(): void {
     this.#raw = null
     this.#values = NONE
+    this.#encoded = null
   }
 
   /** The properties that are there, as a plain object; binary ones in hexadecimal, as in Python. */
@@ -229,9 +235,9 @@ export class Properties extends Members {
   }
 
   /** `Properties(Publish) { contentType: 'text/plain' }`, without what authenticates. */
-  [inspect.custom](depth: number, options: object): string {
+  [inspect.custom](depth: number, options: InspectOptions): string {
     const shown = this.#describe(({ name }, value) => (name === 'authenticationData' ? '[hidden]' : value))
-    return `Properties(${packetTypeName(this.#packetType)}) ${inspect(shown, { ...options, depth })}`
+    return inspectFields(`Properties(${packetTypeName(this.#packetType)})`, shown, depth, options)
   }
 
   #describe(show: (property: PropertySpec, value: PropertyValue) => unknown): Record<string, unknown> {
@@ -259,6 +265,7 @@ export class Properties extends Members {
         `Property ${property.name} does not apply to packet type ${packetTypeName(this.#packetType)}`,
       )
     }
+    this.#encoded = null
     if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) {
       values.delete(property.id)
       return

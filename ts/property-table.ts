@@ -10,10 +10,10 @@ export const BINARY = 5
 export const PAIRS = 6
 
 /** One property of MQTT 5. */
-export interface PropertySpec<Name extends string = string> {
+export interface PropertySpec {
   /** The number before its value on the wire. */
   readonly id: number
-  readonly name: Name
+  readonly name: string
   readonly kind: number
   /** For numbers: the least value and the greatest that may be assigned. */
   readonly min: number
@@ -30,19 +30,19 @@ const CONNECTION = [CONNECT, CONNACK]
 const ANSWERS = [CONNACK, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT, AUTH]
 const ALL = [CONNECT, PUBLISH, WILLMESSAGE, SUBSCRIBE, UNSUBSCRIBE, ...ANSWERS]
 
-function spec<const Name extends string>(
+function spec(
   id: number,
-  name: Name,
+  name: string,
   kind: number,
   packets: readonly PacketType[],
   min = 0,
   max = 0,
-): PropertySpec<Name> {
+): PropertySpec {
   return { id, name, kind, min, max, packets }
 }
 
 /** All properties of MQTT 5 in the order of their numbers (2.2.2.2); limits as paho checks them. */
-export const PROPERTIES = [
+export const PROPERTIES: readonly PropertySpec[] = [
   spec(1, 'payloadFormatIndicator', FLAG, MESSAGE, 0, 1),
   spec(2, 'messageExpiryInterval', FOUR_BYTES, MESSAGE, 0, 4_294_967_295),
   spec(3, 'contentType', TEXT, MESSAGE),
@@ -70,10 +70,7 @@ export const PROPERTIES = [
   spec(40, 'wildcardSubscriptionAvailable', FLAG, [CONNACK], 0, 1),
   spec(41, 'subscriptionIdentifierAvailable', FLAG, [CONNACK], 0, 1),
   spec(42, 'sharedSubscriptionAvailable', FLAG, [CONNACK], 0, 1),
-] as const
-
-/** The name of a property of MQTT 5. */
-export type PropertyName = (typeof PROPERTIES)[number]['name']
+]
 
 const BY_NAME = new Map<string, PropertySpec>(PROPERTIES.map((property) => [property.name, property]))
 
@@ -95,7 +92,7 @@ const BY_PACKET = new Map<PacketType, ReadonlyMap<number, PropertySpec>>(
   Object.values(PacketTypes).map((packetType) => [
     packetType,
     new Map(
-      PROPERTIES.filter(({ packets }: PropertySpec) => packets.includes(packetType)).map((property) => [
+      PROPERTIES.filter(({ packets }) => packets.includes(packetType)).map((property) => [
         property.id,
         property,
       ]),

@@ -1,3 +1,5 @@
+import { type InspectOptions, inspect } from 'node:util'
+import { inspectFields } from './inspection.js'
 import {
   checkBoolean,
   checkInteger,
@@ -71,5 +73,10 @@ export class ProxySettings {
 
   get proxyPassword(): string | null {
     return this.#proxyPassword
+  }
+
+  /** The fields, without what is secret. */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return inspectFields('ProxySettings', this, depth, options)
   }
 }

@@ -25,6 +25,8 @@ export interface FiltersCall extends Call {
 
 const SUBSCRIBE_OPTIONS = new Set(['qos', 'options', ...CALL_OPTIONS])
 
+const NO_TOPIC = 'No topic specified, or incorrect topic type.'
+
 /** No Local, among the options of a subscription (MQTT 5, 3.8.3.1). */
 const NO_LOCAL = 0b100
 
@@ -83,7 +85,8 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
 }
 
 function listSubscriptions(topic: SubscribeTopic): readonly Subscription[] {
-  if (!Array.isArray(topic)) return [topic as Subscription]
+  if (isFilterLike(topic)) return [topic]
+  if (!Array.isArray(topic)) throw typeError(NO_TOPIC)
   if (topic.length === 0) throw rangeError('Empty topic list')
   return isPair(topic) ? [topic] : topic
 }
@@ -128,7 +131,7 @@ function toFilter(protocol: ProtocolVersion, source: WildcardLike, options: numb
 
 function filterText(source: unknown): string {
   if (source instanceof Wildcard) return source.value
-  if (typeof source !== 'string') throw typeError('No topic specified, or incorrect topic type.')
+  if (typeof source !== 'string') throw typeError(NO_TOPIC)
   return source
 }
 

@@ -1,5 +1,6 @@
 import type { SecureVersion } from 'node:tls'
-import { types } from 'node:util'
+import { type InspectOptions, inspect, types } from 'node:util'
+import { inspectFields } from './inspection.js'
 import { checkKeys, checkOptionalText, describeType, rangeError, typeError } from './validate.js'
 
 /** Whether the broker must show a certificate: 0 `'none'`, 1 `'optional'`, 2 `'required'`. */
@@ -64,6 +65,11 @@ export class TLSParameters {
 
   get keyfilePassword(): string | Uint8Array | null {
     return this.#keyfilePassword
+  }
+
+  /** The fields, without what is secret. */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return inspectFields('TLSParameters', this, depth, options)
   }
 }
 

@@ -44,15 +44,16 @@ export function checkKeys(owner: string, options: unknown, known: ReadonlySet<st
   }
 }
 
-/** The known name that takes the fewest edits to reach; `clean_session` is as good as `cleanSession`. */
+/** The known name that has the most in common with this one; `clean_session` is as good as `cleanSession`. */
 export function nearest(name: string, known: Iterable<string>): string {
   const wanted = foldName(name)
   let best = ''
-  let fewest = Number.POSITIVE_INFINITY
+  let least = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    const edits = editDistance(wanted, foldName(candidate))
-    if (edits < fewest) {
-      fewest = edits
+    const folded = foldName(candidate)
+    const difference = editDistance(wanted, folded) / Math.max(wanted.length, folded.length)
+    if (difference < least) {
+      least = difference
       best = candidate
     }
   }
