@@ -1,0 +1,24 @@
+/**
+ * What unit tests look at below the public API. The package exports none of it, and the compiled tests lie one
+ * folder deeper than their sources: hence the path that is made at run time.
+ */
+async function internal<Module>(name: string): Promise<Module> {
+  return (await import(new URL(`../../../dist/${name}.js`, import.meta.url).href)) as Module
+}
+
+export const { checkPublish } = await internal<typeof import('../../dist/call-options.js')>('call-options')
+export const { checkSubscribe, checkUnsubscribe } =
+  await internal<typeof import('../../dist/subscriptions.js')>('subscriptions')
+export const { ClientSettings } =
+  await internal<typeof import('../../dist/client-settings.js')>('client-settings')
+export const { unsupportedOptions } =
+  await internal<typeof import('../../dist/client-options.js')>('client-options')
+export const { payloadBytes, payloadSource } =
+  await internal<typeof import('../../dist/payload.js')>('payload')
+export const { receivedTopic } = await internal<typeof import('../../dist/topic.js')>('topic')
+export const { connackReasonCode, receivedReasonCode } =
+  await internal<typeof import('../../dist/reason-code.js')>('reason-code')
+export const { CallSite, startStackAt } = await internal<typeof import('../../dist/errors.js')>('errors')
+export const { createQueue } = await internal<typeof import('../../dist/queues.js')>('queues')
+export const { subscribeOptionsByte } =
+  await internal<typeof import('../../dist/subscribe-options.js')>('subscribe-options')
