@@ -167,7 +167,7 @@ void IoThread::on_connector(const std::shared_ptr<Connection>& connection, Conne
 void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready) {
   if ((ready & Poller::kWritable) != 0) {
     Output& output = connection->output();
-    output.flush();
+    output.on_writable();
     if (connection->ends_when_empty && (output.empty() || output.error() != 0)) {
       end(connection, {});
       return;

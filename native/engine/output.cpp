@@ -65,10 +65,19 @@ void Output::flush_locked() noexcept {
     head_ = 0;
   }
   size_ = buffer_.size() - head_;
-  if (waits_writable_ == empty()) {
-    waits_writable_ = !empty();
-    if (polled_) poll_locked();
-  }
+  if (!empty()) wait_writable_locked(true);
+}
+
+void Output::on_writable() noexcept {
+  const std::lock_guard lock(mutex_);
+  flush_locked();
+  if (empty()) wait_writable_locked(false);
+}
+
+void Output::wait_writable_locked(bool waits) noexcept {
+  if (waits_writable_ == waits) return;
+  waits_writable_ = waits;
+  if (stream_ && polled_) poll_locked();
 }
 
 void Output::pause_reading(bool paused) noexcept {

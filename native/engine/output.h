@@ -35,6 +35,9 @@ class Output {
   // follows. Dropped once the stream is gone or failed.
   [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
   void flush() noexcept;
+  // The poller found the stream writable: flushes. Once a write would block, this alone ends the
+  // wait, even if another flush was faster: whoever waits for room is sure to hear of it.
+  void on_writable() noexcept;
   void pause_reading(bool paused) noexcept;
   // The stream broke while reading is paused: polling it would report that for ever. What it still
   // holds, and how it broke, is read when reading goes on.
@@ -54,6 +57,7 @@ class Output {
 
  private:
   void flush_locked() noexcept;
+  void wait_writable_locked(bool waits) noexcept;
   void poll_locked() noexcept;
 
   mutable std::mutex mutex_;
