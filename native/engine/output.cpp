@@ -82,9 +82,9 @@ void Output::wait_writable_locked(bool waits) noexcept {
 
 void Output::pause_reading(bool paused) noexcept {
   const std::lock_guard lock(mutex_);
-  if (!stream_ || reading_paused_ == paused) return;
+  if (reading_paused_ == paused) return;
   reading_paused_ = paused;
-  poll_locked();
+  if (stream_) poll_locked();
 }
 
 void Output::stop_polling() noexcept {
