@@ -24,8 +24,12 @@ std::uint32_t CommandView::word(std::size_t i) const noexcept {
 void Outbound::submit(CommandView command, std::vector<Done>& done) {
   if (command.kind() == command::kCancel) {
     withdraw(command.operation(), done);
-  } else if (!for_stream_.empty() || output_.congested()) {
+  } else if (!for_stream_.empty()) {
     keep(for_stream_, command);
+  } else if (output_.congested()) {
+    keep(for_stream_, command);
+    // The stream may have emptied just before, when nothing was seen to wait for it.
+    if (!output_.congested()) send(CommandView(take(for_stream_)), done);
   } else {
     send(command, done);
   }
@@ -54,8 +58,14 @@ std::uint16_t Outbound::assign_packet_identifier() {
 
 void Outbound::send(CommandView command, std::vector<Done>& done) {
   if (command.kind() == command::kPublish) {
-    if (is_acknowledged_publish(command) && (window_is_full() || !for_window_.empty())) {
+    if (!is_acknowledged_publish(command)) {
+      send_publish(command, done);
+    } else if (!for_window_.empty()) {
       keep(for_window_, command);
+    } else if (window_is_full()) {
+      keep(for_window_, command);
+      // The last acknowledgement may have come just before, when nothing was seen to wait for it.
+      if (!window_is_full()) send_publish(CommandView(take(for_window_)), done);
     } else {
       send_publish(command, done);
     }

@@ -44,7 +44,8 @@ class Output {
   void stop_polling() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  // Sequentially consistent: outbound.cpp weighs it against what waits, as the I/O thread does.
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(); }
   [[nodiscard]] bool congested() const noexcept { return size() > kHighWater; }
   // When bytes last left, in milliseconds of the steady clock.
   [[nodiscard]] std::int64_t last_sent() const noexcept {
