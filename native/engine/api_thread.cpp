@@ -72,7 +72,7 @@ bool ApiThread::run() {
         break;
       case Task::Kind::kFeed:
         current_ = task.connection.get();
-        if (!task.connection->ended()) task.connection->outbound().feed(done_);
+        if (!task.connection->ended()) finished = task.connection->outbound().feed(done_);
         report(*task.connection);
         break;
       case Task::Kind::kRelease:

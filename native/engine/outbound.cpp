@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t kPublishWords = 7;
 constexpr std::size_t kSubscriptionWords = 6;
 
+// So many bytes are fed before Paho works on them: until it has, the stream does not look congested.
+constexpr std::size_t kFedAtOnce = 256 * 1024;
+
 bool is_acknowledged_publish(CommandView command) noexcept {
   return command.kind() == command::kPublish && (command.flags() & 3) != 0;
 }
@@ -35,15 +38,23 @@ void Outbound::submit(CommandView command, std::vector<Done>& done) {
   }
 }
 
-void Outbound::feed(std::vector<Done>& done) {
-  while (!output_.congested() && !for_window_.empty() && !window_is_full()) {
-    const Kept kept = take(for_window_);
-    send_publish(CommandView(kept), done);
+bool Outbound::feed(std::vector<Done>& done) {
+  std::size_t fed = 0;
+  while (!output_.congested()) {
+    if (fed >= kFedAtOnce) return false;
+    if (!for_window_.empty() && !window_is_full()) {
+      const Kept kept = take(for_window_);
+      fed += kept.size();
+      send_publish(CommandView(kept), done);
+    } else if (!for_stream_.empty()) {
+      const Kept kept = take(for_stream_);
+      fed += kept.size();
+      send(CommandView(kept), done);
+    } else {
+      break;
+    }
   }
-  while (!output_.congested() && !for_stream_.empty()) {
-    const Kept kept = take(for_stream_);
-    send(CommandView(kept), done);
-  }
+  return true;
 }
 
 void Outbound::stop() noexcept {

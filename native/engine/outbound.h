@@ -65,8 +65,8 @@ class Outbound {
 
   // PUBLISH, SUBSCRIBE, UNSUBSCRIBE and CANCEL. Appends to `done` what is over already.
   void submit(CommandView command, std::vector<Done>& done);
-  // Sends what may be sent now of what waited.
-  void feed(std::vector<Done>& done);
+  // Sends what may be sent now of what waited. False: there may be more, once Paho has worked.
+  [[nodiscard]] bool feed(std::vector<Done>& done);
   // Nothing more will be sent.
   void stop() noexcept;
 
