@@ -68,7 +68,7 @@ bool ApiThread::run() {
         finished = run_commands(task);
         break;
       case Task::Kind::kEstablish:
-        if (!task.connection->ended()) task.connection->establish();
+        if (!task.connection->ended() && !task.connection->closing()) task.connection->establish();
         break;
       case Task::Kind::kFeed:
         current_ = task.connection.get();
