@@ -56,7 +56,9 @@ void Connection::release() noexcept {
 Ending Connection::violated(const Violation& violation) {
   if (version() == kMqtt5 && accepted_) {
     const std::uint8_t disconnect[] = {packet::kDisconnect << 4, 1, violation.reason};
-    if (output_.append({disconnect})) output_.flush();
+    // The stream ends with this: nobody else will flush it.
+    (void)output_.append({disconnect});
+    output_.flush();
   }
   return {Ending::kProtocol, violation.reason, 0, bytes_of(violation.text)};
 }

@@ -263,7 +263,7 @@ void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& 
   connecting_.erase(number);
   live_.erase(number);
   if (std::unique_ptr<Stream> stream = connection->output().detach();
-      stream && ending.cause == Ending::kLocal) {
+      stream && (ending.cause == Ending::kLocal || ending.cause == Ending::kProtocol)) {
     // Closing with unread bytes would reset the connection and might take our DISCONNECT with it.
     stream->end_writing();
     poller_.add(stream->descriptor(), {number, kStreamPart}, Poller::kReadable);
