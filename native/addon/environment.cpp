@@ -1,12 +1,17 @@
 #include "addon/environment.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <mutex>
 #include <vector>
 
 #include "addon/options.h"
 #include "engine/engine.h"
 #include "seam/seam.h"
+#include "streams/openssl.h"
 
 namespace aiomqtt {
 namespace {
@@ -49,7 +54,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
       {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
        InstanceMethod("submit", &Environment::submit), InstanceMethod("drain", &Environment::drain),
-       InstanceMethod("trace", &Environment::trace)});
+       InstanceMethod("trace", &Environment::trace), InstanceMethod("pair", &Environment::pair)});
+  exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
   exports.Set("pahoVersion", Napi::String::New(env, AIOMQTT_PAHO_VERSION));
 }
@@ -117,6 +123,19 @@ Napi::Value Environment::drain(const Napi::CallbackInfo& info) {
 Napi::Value Environment::trace(const Napi::CallbackInfo& info) {
   set_traced(inbox_, info[0].As<Napi::Boolean>().Value());
   return info.Env().Undefined();
+}
+
+// The two ends of a local stream: one for open(), the other for a socket of Node's.
+Napi::Value Environment::pair(const Napi::CallbackInfo& info) {
+  int ends[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    Napi::Error::New(info.Env(), std::strerror(errno)).ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const auto result = Napi::Array::New(info.Env(), 2);
+  result.Set(0U, Napi::Number::New(info.Env(), ends[0]));
+  result.Set(1U, Napi::Number::New(info.Env(), ends[1]));
+  return result;
 }
 
 NODE_API_ADDON(Environment)

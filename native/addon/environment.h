@@ -27,6 +27,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value trace(const Napi::CallbackInfo& info);
+  Napi::Value pair(const Napi::CallbackInfo& info);
 
   void teardown() noexcept;
 

@@ -17,6 +17,12 @@ int integer_of(const Napi::Value& value) { return value.As<Napi::Number>().Int32
 
 bool flag_of(const Napi::Value& value) { return value.As<Napi::Boolean>().Value(); }
 
+// 4, 6, or 0 for the path of a unix socket.
+int family_of(int family) {
+  if (family == 0) return AF_UNIX;
+  return family == 6 ? AF_INET6 : AF_INET;
+}
+
 std::vector<Address> addresses_of(const Napi::Array& list) {
   std::vector<Address> addresses;
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
@@ -24,10 +30,55 @@ std::vector<Address> addresses_of(const Napi::Array& list) {
     Address address;
     address.host = text_of(entry.Get(0U));
     address.port = static_cast<std::uint16_t>(integer_of(entry.Get(1U)));
-    address.family = integer_of(entry.Get(2U)) == 6 ? AF_INET6 : AF_INET;
+    address.family = family_of(integer_of(entry.Get(2U)));
     addresses.push_back(std::move(address));
   }
   return addresses;
+}
+
+SocketSetup socket_of(const Napi::Object& object) {
+  SocketSetup setup;
+  if (const Napi::Value host = object.Get("bindAddress"); host.IsString()) {
+    setup.bind.host = text_of(host);
+  }
+  if (const Napi::Value port = object.Get("bindPort"); port.IsNumber()) {
+    setup.bind.port = static_cast<std::uint16_t>(integer_of(port));
+  }
+  if (const Napi::Value list = object.Get("socketOptions"); list.IsArray()) {
+    const auto options = list.As<Napi::Array>();
+    for (std::uint32_t i = 0; i < options.Length(); ++i) {
+      const auto entry = options.Get(i).As<Napi::Array>();
+      setup.options.push_back(
+          {integer_of(entry.Get(0U)), integer_of(entry.Get(1U)), bytes_of(entry.Get(2U))});
+    }
+  }
+  return setup;
+}
+
+TlsOptions tls_of(const Napi::Object& object) {
+  TlsOptions tls;
+  const auto text = [&](const char* name, std::string& into) {
+    if (const Napi::Value value = object.Get(name); value.IsString()) into = text_of(value);
+  };
+  const auto number = [&](const char* name, int& into) {
+    if (const Napi::Value value = object.Get(name); value.IsNumber()) into = integer_of(value);
+  };
+  text("ca", tls.ca);
+  text("crl", tls.crl);
+  text("certificate", tls.certificate);
+  text("key", tls.key);
+  text("passphrase", tls.passphrase);
+  text("ciphers", tls.ciphers);
+  text("cipherSuites", tls.cipher_suites);
+  text("groups", tls.groups);
+  text("signatureAlgorithms", tls.signature_algorithms);
+  text("serverName", tls.server_name);
+  text("verifiedHost", tls.verified_host);
+  number("minimumVersion", tls.minimum_version);
+  number("maximumVersion", tls.maximum_version);
+  tls.alpn = bytes_of(object.Get("alpn"));
+  tls.verify = flag_of(object.Get("verify"));
+  return tls;
 }
 
 Will will_of(const Napi::Object& object) {
@@ -47,6 +98,13 @@ ConnectionOptions read_connection_options(const Napi::Object& object) {
   options.addresses = addresses_of(object.Get("addresses").As<Napi::Array>());
   options.max_inflight = static_cast<std::uint16_t>(integer_of(object.Get("maxInflight")));
   options.session = bytes_of(object.Get("session"));
+  options.socket = socket_of(object);
+  if (const Napi::Value descriptor = object.Get("descriptor"); descriptor.IsNumber()) {
+    options.descriptor = Descriptor(integer_of(descriptor));
+  }
+  if (const Napi::Value tls = object.Get("tls"); tls.IsObject()) {
+    options.tls = tls_of(tls.As<Napi::Object>());
+  }
   ConnectFields& fields = options.fields;
   fields.version = integer_of(object.Get("protocol"));
   fields.identifier = text_of(object.Get("identifier"));

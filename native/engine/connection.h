@@ -24,6 +24,7 @@
 #include "engine/receiver.h"
 #include "streams/address.h"
 #include "streams/connector.h"
+#include "streams/tls_stream.h"
 
 namespace aiomqtt {
 
@@ -32,6 +33,10 @@ inline constexpr std::uint32_t kStreamPart = 0xffffffff;
 
 struct ConnectionOptions {
   std::vector<Address> addresses;
+  SocketSetup socket;
+  // A connected socket to use instead of connecting to one of the addresses; ours to close.
+  Descriptor descriptor;
+  std::optional<TlsOptions> tls;
   ConnectFields fields;
   std::uint16_t max_inflight = 65535;
   // What the last connection of the same session left behind (a SESSION event); may be empty.
@@ -47,7 +52,8 @@ struct Ending {
     kRefused,
     kServerDisconnect,
     kKeepalive,
-    kProtocol
+    kProtocol,
+    kTls
   };
   // What a transport error happened to.
   enum Step : std::uint32_t { kConnecting = 1, kReading = 2 };
@@ -99,9 +105,10 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   void release() noexcept;
 
   // -- I/O thread --
-  [[nodiscard]] std::vector<Address> take_addresses() { return std::move(options_.addresses); }
+  ConnectionOptions& options() noexcept { return options_; }
   PacketReader& reader() noexcept { return reader_; }
   std::unique_ptr<Connector> connector;
+  std::unique_ptr<TlsStream> handshaking;
   [[nodiscard]] bool closing() const noexcept { return closing_; }
   // DISCONNECT was written: the connection ends when all has left.
   bool ends_when_empty = false;

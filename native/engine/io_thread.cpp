@@ -57,6 +57,12 @@ std::uint32_t IoThread::next() {
       on_event(events_[event_++]);
       continue;
     }
+    if (!read_again_.empty()) {
+      const std::shared_ptr<Connection> connection = std::move(read_again_.back());
+      read_again_.pop_back();
+      if (!connection->ended()) on_stream(connection, Poller::kReadable);
+      continue;
+    }
     run_posts();
     on_time();
     flush();
@@ -94,10 +100,12 @@ void IoThread::run_posts() {
         break;
       case Post::Kind::kResume:
         post.connection->resume(Connection::kByConsumer, now_ms());
+        read_again_if_more(post.connection);
         break;
       case Post::Kind::kRoom:
         for (const auto& connection : connections_of(*post.inbox)) {
           connection->resume(Connection::kByInbox, now_ms());
+          read_again_if_more(connection);
         }
         break;
       case Post::Kind::kAbandon:
@@ -121,8 +129,14 @@ std::vector<std::shared_ptr<Connection>> IoThread::connections_of(const Inbox& i
 
 void IoThread::start_connecting(const std::shared_ptr<Connection>& connection) {
   connecting_.emplace(connection->number(), connection);
-  connection->connector =
-      std::make_unique<Connector>(connection->take_addresses(), poller_, connection->number());
+  ConnectionOptions& options = connection->options();
+  if (options.descriptor) {
+    on_socket(connection, std::make_unique<SocketStream>(std::move(options.descriptor),
+                                                         SocketStream::Kind::kLocal));
+    return;
+  }
+  connection->connector = std::make_unique<Connector>(
+      std::move(options.addresses), std::move(options.socket), poller_, connection->number());
   on_connector(connection, connection->connector->start(Clock::now()));
 }
 
@@ -144,6 +158,10 @@ void IoThread::on_event(const Poller::Event& event) {
   }
   if (const auto found = connecting_.find(number); found != connecting_.end()) {
     const std::shared_ptr<Connection> connection = found->second;
+    if (connection->handshaking) {
+      on_handshake(connection);
+      return;
+    }
     on_connector(connection, connection->connector->on_ready(event.token.part, Clock::now()));
   }
 }
@@ -156,9 +174,59 @@ void IoThread::on_connector(const std::shared_ptr<Connection>& connection, Conne
     end(connection, transport_ending(*connection, Ending::kConnecting, connector.error()));
     return;
   }
-  connection->note_received(now_ms());
-  connection->output().attach(connector.take_stream());
+  std::unique_ptr<Stream> socket = connector.take_stream();
   connection->connector.reset();
+  on_socket(connection, std::move(socket));
+}
+
+void IoThread::on_socket(const std::shared_ptr<Connection>& connection,
+                         std::unique_ptr<Stream> socket) {
+  const std::optional<TlsOptions>& tls = connection->options().tls;
+  if (!tls) {
+    on_stream_up(connection, std::move(socket));
+    return;
+  }
+  TlsError error;
+  connection->handshaking = TlsStream::make(std::move(socket), *tls, error);
+  if (!connection->handshaking) {
+    end(connection, {Ending::kTls, 0, 0, bytes_of(error.text)});
+    return;
+  }
+  poller_.add(connection->handshaking->descriptor(), {connection->number(), kStreamPart}, 0);
+  on_handshake(connection);
+}
+
+void IoThread::on_handshake(const std::shared_ptr<Connection>& connection) {
+  TlsStream& stream = *connection->handshaking;
+  const Poller::Token token{connection->number(), kStreamPart};
+  TlsError error;
+  int system_error = 0;
+  switch (stream.shake_hands(error, system_error)) {
+    case TlsStream::Handshake::kWantsRead:
+      poller_.change(stream.descriptor(), token, Poller::kReadable);
+      return;
+    case TlsStream::Handshake::kWantsWrite:
+      poller_.change(stream.descriptor(), token, Poller::kWritable);
+      return;
+    case TlsStream::Handshake::kFailed:
+      if (error.text.empty() && error.verify_result == 0) {
+        end(connection, transport_ending(*connection, Ending::kReading, system_error));
+      } else {
+        end(connection, {Ending::kTls, static_cast<std::uint32_t>(error.verify_result), 0,
+                         bytes_of(error.text)});
+      }
+      return;
+    case TlsStream::Handshake::kDone:
+      poller_.remove(stream.descriptor());
+      on_stream_up(connection, std::move(connection->handshaking));
+      return;
+  }
+}
+
+void IoThread::on_stream_up(const std::shared_ptr<Connection>& connection,
+                            std::unique_ptr<Stream> stream) {
+  connection->note_received(now_ms());
+  connection->output().attach(std::move(stream));
   connecting_.erase(connection->number());
   live_.emplace(connection->number(), connection);
   Engine::instance().api().establish(connection);
@@ -197,11 +265,20 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
       break;
     case Transfer::State::kEnded:
     case Transfer::State::kFailed:
-      end(connection, connection->closing()
-                          ? Ending{}
-                          : transport_ending(*connection, Ending::kReading, got.error));
+      on_stream_down(connection, got.error);
       break;
   }
+}
+
+void IoThread::on_stream_down(const std::shared_ptr<Connection>& connection, int error) {
+  if (connection->closing()) {
+    end(connection, {});
+    return;
+  }
+  const std::string why = connection->output().stream()->explanation();
+  end(connection, error != 0 && !why.empty()
+                      ? Ending{Ending::kTls, 0, 0, bytes_of(why)}
+                      : transport_ending(*connection, Ending::kReading, error));
 }
 
 bool IoThread::work_through_burst() {
@@ -246,7 +323,15 @@ void IoThread::finish_burst() {
   burst_.reset();
   Output& output = reading_->output();
   if (!acks.empty() && output.append({acks})) output.flush();
+  read_again_if_more(reading_);
   reading_.reset();
+}
+
+void IoThread::read_again_if_more(const std::shared_ptr<Connection>& connection) {
+  const Stream* const stream = connection->output().stream();
+  if (stream != nullptr && !connection->paused() && stream->has_more()) {
+    read_again_.push_back(connection);
+  }
 }
 
 void IoThread::end_burst(const Ending& ending) {
@@ -260,6 +345,8 @@ void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& 
   connection->end(ending);
   const std::uint32_t number = connection->number();
   connection->connector.reset();
+  if (connection->handshaking) poller_.remove(connection->handshaking->descriptor());
+  connection->handshaking.reset();
   connecting_.erase(number);
   live_.erase(number);
   if (std::unique_ptr<Stream> stream = connection->output().detach();
@@ -286,7 +373,9 @@ void IoThread::on_time() {
   if (!connecting_.empty()) {
     std::vector<std::shared_ptr<Connection>> due;
     for (const auto& [number, connection] : connecting_) {
-      if (now >= connection->connector->next_attempt_at()) due.push_back(connection);
+      if (connection->connector && now >= connection->connector->next_attempt_at()) {
+        due.push_back(connection);
+      }
     }
     for (const auto& connection : due) {
       on_connector(connection, connection->connector->on_time(now));
@@ -318,7 +407,7 @@ int IoThread::timeout_ms() const {
   auto until = Clock::time_point::max();
   if (!live_.empty()) until = next_tick_;
   for (const auto& [number, connection] : connecting_) {
-    until = std::min(until, connection->connector->next_attempt_at());
+    if (connection->connector) until = std::min(until, connection->connector->next_attempt_at());
   }
   for (const auto& [number, lingering] : lingering_) until = std::min(until, lingering.until);
   if (until == Clock::time_point::max()) return -1;

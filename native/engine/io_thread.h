@@ -66,7 +66,13 @@ class IoThread {
   void start_connecting(const std::shared_ptr<Connection>& connection);
   void on_event(const Poller::Event& event);
   void on_connector(const std::shared_ptr<Connection>& connection, Connector::State state);
+  void on_socket(const std::shared_ptr<Connection>& connection, std::unique_ptr<Stream> socket);
+  void on_handshake(const std::shared_ptr<Connection>& connection);
+  void on_stream_up(const std::shared_ptr<Connection>& connection, std::unique_ptr<Stream> stream);
   void on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready);
+  void on_stream_down(const std::shared_ptr<Connection>& connection, int error);
+  // The stream may hold bytes that the poller knows nothing of.
+  void read_again_if_more(const std::shared_ptr<Connection>& connection);
   // Works through what was read. True: a packet for Paho is in for_paho_.
   [[nodiscard]] bool work_through_burst();
   void finish_burst();
@@ -93,6 +99,7 @@ class IoThread {
   std::optional<Burst> burst_;
   Bytes for_paho_;
   std::vector<std::shared_ptr<Connection>> unflushed_;
+  std::vector<std::shared_ptr<Connection>> read_again_;
   Clock::time_point next_tick_{};
 };
 

@@ -9,7 +9,8 @@ namespace {
 constexpr std::size_t kPublishWords = 7;
 constexpr std::size_t kSubscriptionWords = 6;
 
-// So many bytes are fed before Paho works on them: until it has, the stream does not look congested.
+// So many bytes are fed before Paho works on them: until it has, the stream does not look
+// congested.
 constexpr std::size_t kFedAtOnce = 256 * 1024;
 
 bool is_acknowledged_publish(CommandView command) noexcept {

@@ -1,13 +1,9 @@
 #include "streams/connector.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include "streams/tcp_stream.h"
 
 namespace aiomqtt {
 namespace {
@@ -39,8 +35,12 @@ int pending_error(int fd) noexcept {
 
 }  // namespace
 
-Connector::Connector(std::vector<Address> addresses, Poller& poller, std::uint32_t connection)
-    : addresses_(interleave(std::move(addresses))), poller_(poller), connection_(connection) {}
+Connector::Connector(std::vector<Address> addresses, SocketSetup setup, Poller& poller,
+                     std::uint32_t connection)
+    : addresses_(interleave(std::move(addresses))),
+      setup_(std::move(setup)),
+      poller_(poller),
+      connection_(connection) {}
 
 Connector::~Connector() {
   for (const Descriptor& attempt : attempts_) {
@@ -67,8 +67,9 @@ Connector::State Connector::start_next(Clock::time_point now) {
       if (!socket) error = errno;
     }
     if (error == 0) {
-      const int on = 1;
-      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      error = set_up(socket.get(), address.family, setup_);
+    }
+    if (error == 0) {
       if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
         error = errno;
       }
@@ -109,11 +110,13 @@ Connector::State Connector::fail(std::size_t attempt, int error, Clock::time_poi
 }
 
 std::unique_ptr<Stream> Connector::take_stream() {
-  return std::make_unique<TcpStream>(std::move(winner_));
+  return std::make_unique<SocketStream>(std::move(winner_), winner_kind_);
 }
 
 Connector::State Connector::win(std::size_t attempt) {
   winner_ = std::move(attempts_[attempt]);
+  winner_kind_ =
+      addresses_[attempt].family == AF_UNIX ? SocketStream::Kind::kLocal : SocketStream::Kind::kTcp;
   address_ = addresses_[attempt].text();
   for (Descriptor& other : attempts_) {
     if (!other) continue;

@@ -12,6 +12,7 @@
 #include "streams/address.h"
 #include "streams/descriptor.h"
 #include "streams/poller.h"
+#include "streams/socket_stream.h"
 #include "streams/stream.h"
 
 namespace aiomqtt {
@@ -23,7 +24,8 @@ class Connector {
   static constexpr std::size_t kMostAttempts = 64;
 
   // Attempts register with `poller` as token(connection, attempt number).
-  Connector(std::vector<Address> addresses, Poller& poller, std::uint32_t connection);
+  Connector(std::vector<Address> addresses, SocketSetup setup, Poller& poller,
+            std::uint32_t connection);
   ~Connector();
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
@@ -50,12 +52,14 @@ class Connector {
   State win(std::size_t attempt);
 
   std::vector<Address> addresses_;
+  SocketSetup setup_;
   std::vector<Descriptor> attempts_;
   Poller& poller_;
   std::uint32_t connection_;
   std::size_t pending_ = 0;
   Clock::time_point next_attempt_at_ = Clock::time_point::max();
   Descriptor winner_;
+  SocketStream::Kind winner_kind_ = SocketStream::Kind::kTcp;
   std::string address_;
   int error_ = 0;
 };

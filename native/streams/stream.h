@@ -1,4 +1,5 @@
-// A byte stream to a broker. TCP today; TLS, unix sockets and Node streams are further ones.
+// A byte stream to a broker: a socket, or TLS over one. A stream of Node's is a socket here, too:
+// the other end of a pair (ts/).
 //
 // A stream belongs to its connection. Reads happen on the I/O thread; writes on either engine
 // thread, under the connection's write lock; destruction on the I/O thread.
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace aiomqtt {
 
@@ -30,6 +32,10 @@ class Stream {
   virtual Transfer write(std::span<const std::uint8_t> from) noexcept = 0;
   // Tells the peer that nothing more will be written.
   virtual void end_writing() noexcept = 0;
+  // Whether it holds bytes that the descriptor would not announce.
+  [[nodiscard]] virtual bool has_more() const noexcept { return false; }
+  // More about a kFailed than its errno tells, if there is more.
+  [[nodiscard]] virtual std::string explanation() const { return {}; }
   // The descriptor to poll.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
 };

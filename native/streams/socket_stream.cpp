@@ -1,4 +1,4 @@
-#include "streams/tcp_stream.h"
+#include "streams/socket_stream.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,7 +17,7 @@ Transfer transfer_of(ssize_t moved) noexcept {
 
 }  // namespace
 
-Transfer TcpStream::read(std::span<std::uint8_t> into) noexcept {
+Transfer SocketStream::read(std::span<std::uint8_t> into) noexcept {
   ssize_t moved = 0;
   do {
     moved = ::recv(socket_.get(), into.data(), into.size(), 0);
@@ -27,12 +27,14 @@ Transfer TcpStream::read(std::span<std::uint8_t> into) noexcept {
   // Many brokers leave Nagle's algorithm on: they hold their next packet back until this one is
   // acknowledged, and the kernel would take 40 ms for that. The setting lasts for one segment.
   const int on = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  if (kind_ == Kind::kTcp) {
+    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  }
 #endif
   return transfer_of(moved);
 }
 
-Transfer TcpStream::write(std::span<const std::uint8_t> from) noexcept {
+Transfer SocketStream::write(std::span<const std::uint8_t> from) noexcept {
   ssize_t moved = 0;
   do {
     moved = ::send(socket_.get(), from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -40,6 +42,6 @@ Transfer TcpStream::write(std::span<const std::uint8_t> from) noexcept {
   return transfer_of(moved);
 }
 
-void TcpStream::end_writing() noexcept { ::shutdown(socket_.get(), SHUT_WR); }
+void SocketStream::end_writing() noexcept { ::shutdown(socket_.get(), SHUT_WR); }
 
 }  // namespace aiomqtt

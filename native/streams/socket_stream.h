@@ -1,4 +1,4 @@
-// A connected TCP socket.
+// A connected socket: TCP, a unix socket, or one end of a pair.
 #pragma once
 
 #include "streams/descriptor.h"
@@ -6,9 +6,10 @@
 
 namespace aiomqtt {
 
-class TcpStream final : public Stream {
+class SocketStream final : public Stream {
  public:
-  explicit TcpStream(Descriptor socket) noexcept : socket_(std::move(socket)) {}
+  enum class Kind : std::uint8_t { kTcp, kLocal };
+  SocketStream(Descriptor socket, Kind kind) noexcept : socket_(std::move(socket)), kind_(kind) {}
 
   Transfer read(std::span<std::uint8_t> into) noexcept override;
   Transfer write(std::span<const std::uint8_t> from) noexcept override;
@@ -17,6 +18,7 @@ class TcpStream final : public Stream {
 
  private:
   Descriptor socket_;
+  Kind kind_;
 };
 
 }  // namespace aiomqtt
