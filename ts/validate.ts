@@ -44,24 +44,18 @@ export function checkKeys(owner: string, options: unknown, known: ReadonlySet<st
   }
 }
 
-/** The known name that has the most in common with this one; `clean_session` is as good as `cleanSession`. */
+/** The known name that has the most in common with this one. */
 export function nearest(name: string, known: Iterable<string>): string {
-  const wanted = foldName(name)
   let best = ''
   let least = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    const folded = foldName(candidate)
-    const difference = editDistance(wanted, folded) / Math.max(wanted.length, folded.length)
+    const difference = editDistance(name, candidate) / Math.max(name.length, candidate.length)
     if (difference < least) {
       least = difference
       best = candidate
     }
   }
   return best
-}
-
-function foldName(name: string): string {
-  return name.replaceAll('_', '').toLowerCase()
 }
 
 function editDistance(from: string, to: string): number {

@@ -385,17 +385,24 @@ test('a broker may take larger packets than this client can send', (t) => {
   t.is(decode(PacketTypes.CONNACK, '27ffffffff').maximumPacketSize, 4_294_967_295)
 })
 
-test('encoding all lengths of the length prefix', (t) => {
-  for (const [count, prefix] of [
-    [1, '0a'],
-    [13, '8201'],
-    [1639, '868001'],
-  ] as const) {
-    const pairs = Array.from({ length: count }, () => ['abc', 'de'] as const)
-    const properties = Properties.from(PacketTypes.PUBLISH, { userProperty: pairs })
-    t.true(encoded(properties).startsWith(`${prefix}26`), encoded(properties).slice(0, 10))
-  }
-})
+/** Lengths around those at which the prefix grows, as they are encoded. */
+const lengths: Array<[length: number, prefix: string]> = [
+  [127, '7f'],
+  [128, '8001'],
+  [16_383, 'ff7f'],
+  [16_384, '808001'],
+]
+
+for (const [length, prefix] of lengths) {
+  test(`the length ${length} of properties is encoded as ${prefix}, also when they came in`, (t) => {
+    const properties = Properties.from(PacketTypes.PUBLISH, { correlationData: new Uint8Array(length - 3) })
+    const bytes = properties.encode()
+    t.is(Buffer.from(bytes.subarray(0, prefix.length / 2)).toString('hex'), prefix)
+    t.is(bytes.length, length + prefix.length / 2)
+    const received = Properties.decode(PacketTypes.PUBLISH, bytes.subarray(prefix.length / 2))
+    t.deepEqual(received.encode(), bytes)
+  })
+}
 
 // mqtt-packet is an independent implementation of the wire format. Flags are booleans there, a user property
 // is an object, and so is what it gives.

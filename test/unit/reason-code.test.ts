@@ -90,6 +90,8 @@ test('a reason code compares as its number and reads as its name', (t) => {
   const code = new ReasonCode(PacketTypes.SUBACK, 'Granted QoS 1')
   t.is(code.value, 1)
   t.is(Number(code), 1)
+  t.true((code as unknown as number) >= 1)
+  t.false((code as unknown as number) >= 128)
   t.true(code < new ReasonCode(PacketTypes.SUBACK, 'Not authorized'))
   t.is(`${code}`, 'Granted QoS 1')
   t.is(code.toString(), 'Granted QoS 1')
