@@ -23,14 +23,7 @@ Transfer SocketStream::read(std::span<std::uint8_t> into) noexcept {
     moved = ::recv(socket_.get(), into.data(), into.size(), 0);
   } while (moved < 0 && errno == EINTR);
   if (moved == 0 && !into.empty()) return {Transfer::State::kEnded, 0, 0};
-#ifdef TCP_QUICKACK
-  // Many brokers leave Nagle's algorithm on: they hold their next packet back until this one is
-  // acknowledged, and the kernel would take 40 ms for that. The setting lasts for one segment.
-  const int on = 1;
-  if (kind_ == Kind::kTcp) {
-    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-  }
-#endif
+  acknowledge_at_once();
   return transfer_of(moved);
 }
 
@@ -40,6 +33,14 @@ Transfer SocketStream::write(std::span<const std::uint8_t> from) noexcept {
     moved = ::send(socket_.get(), from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (moved < 0 && errno == EINTR);
   return transfer_of(moved);
+}
+
+void SocketStream::acknowledge_at_once() noexcept {
+#ifdef TCP_QUICKACK
+  if (kind_ != Kind::kTcp) return;
+  const int on = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#endif
 }
 
 void SocketStream::end_writing() noexcept { ::shutdown(socket_.get(), SHUT_WR); }

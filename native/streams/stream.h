@@ -32,6 +32,9 @@ class Stream {
   virtual Transfer write(std::span<const std::uint8_t> from) noexcept = 0;
   // Tells the peer that nothing more will be written.
   virtual void end_writing() noexcept = 0;
+  // Many brokers leave Nagle's algorithm on: they hold their next packet back until the last one is
+  // acknowledged, and the kernel would take 40 ms for that. To be said anew after each read.
+  virtual void acknowledge_at_once() noexcept {}
   // Whether it holds bytes that the descriptor would not announce.
   [[nodiscard]] virtual bool has_more() const noexcept { return false; }
   // More about a kFailed than its errno tells, if there is more.

@@ -56,6 +56,7 @@ TlsStream::Handshake TlsStream::shake_hands(TlsError& error, int& system_error) 
   l.ERR_clear_error();
   errno = 0;
   const int result = l.SSL_do_handshake(session_);
+  below_->acknowledge_at_once();
   if (result == 1) return Handshake::kDone;
   const int saved_errno = errno;
   switch (l.SSL_get_error(session_, result)) {
@@ -85,10 +86,13 @@ Transfer TlsStream::read(std::span<std::uint8_t> into) noexcept {
     if (result <= 0) {
       // What was read comes first; the failure comes again with the next read.
       if (moved > 0) break;
-      return failure(result);
+      const Transfer nothing = failure(result);
+      below_->acknowledge_at_once();
+      return nothing;
     }
     moved += static_cast<std::size_t>(result);
   }
+  below_->acknowledge_at_once();
   return {Transfer::State::kMoved, moved, 0};
 }
 
