@@ -12,6 +12,11 @@ import { within } from './deadline.js'
 /** How long a broker may take to start, to stop or to log what a test waits for. */
 const patience = 10_000
 
+const running = new Set<Mosquitto>()
+process.on('exit', () => {
+  for (const broker of running) broker.leaveNothing()
+})
+
 /** What a test may choose about its broker. */
 export interface MosquittoOptions {
   /** Lines of mosquitto.conf after the listener's; `$FOLDER` stands for the broker's own temporary folder. */
@@ -36,15 +41,11 @@ export class Mosquitto {
   #process: ChildProcess | undefined
   #lines: string[] = []
   #watchers = new Set<() => void>()
-  readonly #leaveNothing = (): void => {
-    this.#process?.kill('SIGKILL')
-    rmSync(this.#folder, { recursive: true, force: true })
-  }
 
   private constructor(port: number, folder: string) {
     this.port = port
     this.#folder = folder
-    process.on('exit', this.#leaveNothing)
+    running.add(this)
   }
 
   /** Starts a broker and waits until it accepts connections. */
@@ -108,8 +109,14 @@ export class Mosquitto {
   async stop(): Promise<void> {
     this.resume()
     await this.#end('SIGTERM')
-    process.off('exit', this.#leaveNothing)
+    running.delete(this)
     await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** What can still be done when the test's own process ends before `stop()`. */
+  leaveNothing(): void {
+    this.#process?.kill('SIGKILL')
+    rmSync(this.#folder, { recursive: true, force: true })
   }
 
   async #configure({ settings = [], users, acl, packets = false }: MosquittoOptions): Promise<void> {

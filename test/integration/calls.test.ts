@@ -53,14 +53,15 @@ for (const { name, protocol } of protocols) {
     const expected = [
       /^Sending CONNECT \(u0, p0, wr0, wq0, wf0, c1, k60\).*logged-\d/,
       /^Received CONNACK \(0, /,
-      /^Sending SUBSCRIBE \(d0, m1\)/,
+      /^Sending SUBSCRIBE \(d0, m\d+\) .*test/,
       /^Received SUBACK/,
-      /^Sending PUBLISH \(d0, q1, r0, m2\).*\(1 bytes\)/,
+      /^Sending PUBLISH \(d0, q1, r0, m\d+\).*\(1 bytes\)/,
       /^Received PUBLISH \(d0, q1, r0, m\d+\)/,
-      /^Received PUBACK \(Mid: 2/,
+      /^Received PUBACK \(Mid: \d+/,
       /^Sending UNSUBSCRIBE/,
-      /^Received UNSUBACK \(Mid: 3/,
-      /^Sending PUBLISH \(d0, q2, r0, m4\)/,
+      /^Received UNSUBACK \(Mid: \d+/,
+      /^Sending PUBLISH \(d0, q2, r0, m\d+\)/,
+      /^Received PUBCOMP \(Mid: \d+/,
       /^Sending DISCONNECT/,
     ]
     for (const pattern of expected)
