@@ -6,14 +6,15 @@ import {
 } from './call-options.js'
 import type { ClientOptions } from './client-options.js'
 import { ClientSettings } from './client-settings.js'
-import { type Callable, CallSite, startStackAt } from './errors.js'
+import type { Callable } from './errors.js'
 import { Inbox } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
 import type { Message } from './message.js'
 import { MessagesIterator } from './messages-iterator.js'
 import type { PayloadType } from './payload.js'
-import { createQueue } from './queues.js'
+import { createQueue, type MessageQueue } from './queues.js'
 import type { ReasonCode } from './reason-code.js'
+import { fromCaller } from './rejection.js'
 import { checkSubscribe, checkUnsubscribe, type SubscribeTopic } from './subscriptions.js'
 import type { TopicLike, WildcardLike } from './topic.js'
 import { checkKeys, checkSignal, checkTimeout } from './validate.js'
@@ -66,15 +67,20 @@ export class Client implements AsyncDisposable {
     portOrOptions?: number | ClientOptionsWithPort | null,
     options?: ClientOptions | null,
   ) {
-    const settings = new ClientSettings(hostname, portOrOptions, options)
+    let settings: ClientSettings
+    let queue: MessageQueue<Message>
+    try {
+      settings = new ClientSettings(hostname, portOrOptions, options)
+      queue = createQueue(settings.queueType)
+    } catch (error) {
+      throw fromCaller(error, Client)
+    }
     const { logger } = settings
     this.#settings = settings
     this.#timeout = settings.timeout
-    this.#inbox = new Inbox(
-      createQueue<Message>(settings.queueType),
-      settings.maxQueuedIncomingMessages,
-      () => logger.warn('Message queue is full. Discarding message.'),
-    )
+    this.#inbox = new Inbox(queue, settings.maxQueuedIncomingMessages, () => {
+      logger.warn('Message queue is full. Discarding message.')
+    })
     this.#lifecycle = new Lifecycle(settings, this.#inbox, {
       maxQueuedOutgoingMessages: settings.maxQueuedOutgoingMessages,
       maxConcurrentOutgoingCalls: settings.maxConcurrentOutgoingCalls,
@@ -98,7 +104,7 @@ export class Client implements AsyncDisposable {
     try {
       return new Client(hostname, portOrOptions as number, options).#connect(undefined, Client.connect)
     } catch (error) {
-      return reject(error, Client.connect)
+      return Promise.reject(fromCaller(error, Client.connect))
     }
   }
 
@@ -116,7 +122,7 @@ export class Client implements AsyncDisposable {
       if (signal?.aborted) return Promise.reject(signal.reason)
       return this.#connect(signal, this.connect)
     } catch (error) {
-      return reject(error, this.connect)
+      return Promise.reject(fromCaller(error, this.connect))
     }
   }
 
@@ -149,9 +155,10 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkPublish(this.#settings.protocol, topic, payload, options ?? undefined)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      return this.#lifecycle.usableConnection.publish(call, call.timeout ?? this.#timeout)
+      const connection = this.#lifecycle.usableConnection
+      return connection.publish(call, call.timeout ?? this.#timeout, this.publish)
     } catch (error) {
-      return reject(error, this.publish)
+      return Promise.reject(fromCaller(error, this.publish))
     }
   }
 
@@ -166,9 +173,9 @@ export class Client implements AsyncDisposable {
       const call = checkSubscribe(this.#settings.protocol, topic, options)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
       const connection = this.#lifecycle.usableConnection
-      return connection.subscribe(call, call.timeout ?? this.#timeout, new CallSite(this.subscribe))
+      return connection.subscribe(call, call.timeout ?? this.#timeout, this.subscribe)
     } catch (error) {
-      return reject(error, this.subscribe)
+      return Promise.reject(fromCaller(error, this.subscribe))
     }
   }
 
@@ -182,9 +189,9 @@ export class Client implements AsyncDisposable {
       const call = checkUnsubscribe(this.#settings.protocol, topic, options)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
       const connection = this.#lifecycle.usableConnection
-      return connection.unsubscribe(call, call.timeout ?? this.#timeout, new CallSite(this.unsubscribe))
+      return connection.unsubscribe(call, call.timeout ?? this.#timeout, this.unsubscribe)
     } catch (error) {
-      return reject(error, this.unsubscribe)
+      return Promise.reject(fromCaller(error, this.unsubscribe))
     }
   }
 
@@ -213,9 +220,4 @@ function checkConnectOptions(options: ConnectOptions | null | undefined): AbortS
   checkKeys('Client.connect()', options, CONNECT_OPTIONS)
   const { signal } = options
   return signal === undefined || signal === null ? undefined : checkSignal(signal)
-}
-
-/** Methods never throw; the stack starts at the line that called `entry`. */
-function reject(error: unknown, entry: Callable): Promise<never> {
-  return Promise.reject(error instanceof Error ? startStackAt(error, entry) : error)
 }

@@ -16,6 +16,7 @@ import { connackReasonCode, type ReasonCode, receivedReasonCode } from './reason
 
 /** Paho's code for a connection that went without a better reason. */
 const CONNECTION_LOST = 7
+const PROTOCOL_ERROR = 130
 const KEEP_ALIVE_TIMEOUT = 141
 
 /** The words of a CLOSED event. */
@@ -36,6 +37,11 @@ export interface ConnectionEnd {
   readonly error: () => MqttError
 }
 
+/** What is behind the end of an iteration: null for a clean end. */
+export function endCause(end: ConnectionEnd): MqttError | null {
+  return end.isClean ? null : withoutStack(end.error())
+}
+
 /** @param isV5 whether the connection spoke MQTT 5 */
 export function connectionEnd(closed: Closed, isV5: boolean): ConnectionEnd {
   const { cause, code, bytes } = closed
@@ -46,7 +52,9 @@ export function connectionEnd(closed: Closed, isV5: boolean): ConnectionEnd {
     case CAUSE_TRANSPORT:
       return transportEnd(closed)
     case CAUSE_REFUSED: {
-      const rc = connackReasonCode(isV5, code) ?? code
+      const rc = connackReasonCode(isV5, code)
+      if (rc === undefined)
+        return endWith(PROTOCOL_ERROR, fact(`CONNACK has the unknown reason code ${code}`))
       const said = isV5 ? explanation(PacketTypes.CONNACK, bytes) : undefined
       return { isClean: false, error: () => new MqttConnectError(rc, { cause: said }) }
     }
@@ -55,7 +63,7 @@ export function connectionEnd(closed: Closed, isV5: boolean): ConnectionEnd {
     case CAUSE_KEEPALIVE:
       return endWith(KEEP_ALIVE_TIMEOUT, undefined)
     default:
-      return endWith(code, new Error(bytes.toString()))
+      return endWith(code, fact(bytes.toString()))
   }
 }
 
@@ -68,13 +76,11 @@ function transportEnd({ opened, code, errno, bytes }: Closed): ConnectionEnd {
   const where = bytes.toString()
   if (errno === 0) {
     const when = opened ? '' : ' before CONNACK'
-    const cause = Object.assign(new Error(`The broker closed the connection${when} (${where})`), {
-      code: 'EOF',
-    })
+    const cause = Object.assign(fact(`The broker closed the connection${when} (${where})`), { code: 'EOF' })
     return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
   }
   const syscall = code === TRANSPORT_CONNECT ? 'connect' : code === TRANSPORT_WRITE ? 'write' : 'read'
-  const cause = systemError(errno, syscall, where)
+  const cause = withoutStack(systemError(errno, syscall, where))
   if (opened) return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
   const text = `${errnoText(errno)} (${where})`
   return { isClean: false, error: () => new MqttError(text, { code: 'ERR_MQTT_TRANSPORT', cause }) }
@@ -92,5 +98,16 @@ function explanation(packetType: PacketType, raw: Buffer): Error | undefined {
   const parts: string[] = []
   if (reasonString !== undefined) parts.push(reasonString)
   if (serverReference !== undefined) parts.push(`Server reference: ${serverReference}`)
-  return parts.length === 0 ? undefined : new Error(parts.join('. '))
+  return parts.length === 0 ? undefined : fact(parts.join('. '))
+}
+
+/** What happened, as the cause of an error. */
+function fact(message: string): Error {
+  return withoutStack(new Error(message))
+}
+
+/** It happened on the native side: no line of JavaScript has to do with it. */
+function withoutStack<E extends Error>(error: E): E {
+  error.stack = `${error.name}: ${error.message}`
+  return error
 }

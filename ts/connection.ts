@@ -9,7 +9,7 @@ import {
 import { BrokerLimits } from './broker-limits.js'
 import type { PublishCall } from './call-options.js'
 import { type ConnectionEnd, cleanEnd, connectionEnd } from './connection-end.js'
-import { type CallSite, MqttCodeError } from './errors.js'
+import { type Callable, MqttCodeError } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { PacketLog } from './log-lines.js'
 import type { Message } from './message.js'
@@ -71,9 +71,10 @@ export class Connection implements ConnectionEvents {
 
   /**
    * @param timeout seconds
+   * @param entry the public method that is running
    * @throws {MqttError} the broker does not take it, there is no room, or there is no time
    */
-  publish(call: PublishCall, timeout: number): Promise<void> {
+  publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
     const { qos, signal } = call
     if (timeout <= 0) throw timedOut()
     this.limits?.checkPublish(call)
@@ -84,20 +85,21 @@ export class Connection implements ConnectionEvents {
     const flags = qos | (call.retain ? MESSAGE_RETAIN : 0)
     commands.publish(this.number, number, flags, call.topic, call.encodedProperties, call.payload)
     this.log?.sendingPublish(call, number, this.hasProperties)
-    const operation = new Operation(this.operations, number, COMMAND_PUBLISH, qos, timeout, signal, null)
+    const site = this.runtime.callSite(entry)
+    const operation = new Operation(this.operations, number, COMMAND_PUBLISH, qos, timeout, signal, site)
     return this.operations.start(operation, start) as Promise<void>
   }
 
   /** @throws as `publish()` */
-  subscribe(call: FiltersCall, timeout: number, site: CallSite): Promise<ReasonCode[]> {
+  subscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<ReasonCode[]> {
     this.limits?.checkSubscribe(call)
-    return this.startFilters(COMMAND_SUBSCRIBE, call, timeout, site) as Promise<ReasonCode[]>
+    return this.startFilters(COMMAND_SUBSCRIBE, call, timeout, entry) as Promise<ReasonCode[]>
   }
 
   /** @throws as `publish()` */
-  unsubscribe(call: FiltersCall, timeout: number, site: CallSite): Promise<void> {
+  unsubscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<void> {
     this.limits?.checkFiltersSize(call, 0)
-    return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, site) as Promise<void>
+    return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, entry) as Promise<void>
   }
 
   /** Sends DISCONNECT after all that was submitted before. `onClosed` comes when it has left. */
@@ -155,13 +157,14 @@ export class Connection implements ConnectionEvents {
     this.end(connectionEnd({ opened: this.isOpened, cause, code, errno, bytes }, this.hasProperties))
   }
 
-  private startFilters(kind: number, call: FiltersCall, timeout: number, site: CallSite): Promise<unknown> {
+  private startFilters(kind: number, call: FiltersCall, timeout: number, entry: Callable): Promise<unknown> {
     if (timeout <= 0) throw timedOut()
     const { commands } = this.runtime
     const start = commands.length
     const number = this.operations.nextNumber
     commands.filters(kind, this.number, number, call.filters, call.encodedProperties)
     this.log?.sendingFilters(kind === COMMAND_SUBSCRIBE, call.filters, number)
+    const site = this.runtime.callSite(entry)
     const operation = new Operation(this.operations, number, kind, 0, timeout, call.signal, site)
     return this.operations.start(operation, start)
   }

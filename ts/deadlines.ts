@@ -92,8 +92,13 @@ export class Deadlines {
       list = new DeadlineList(milliseconds, this)
       this.lists.set(milliseconds, list)
     }
+    list.append(entry, this.time)
+  }
+
+  /** The time in milliseconds, not exact: it stands still until the tick is over. */
+  get time(): number {
     if (this.now < 0) this.now = performance.now()
-    list.append(entry, this.now)
+    return this.now
   }
 
   /** Takes the entry off its list, if it is on one. */

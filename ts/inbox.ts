@@ -1,4 +1,5 @@
-import { MqttError } from './errors.js'
+import { type Abortable, listen, unlisten } from './abort-signals.js'
+import { type Callable, type CallSite, MqttError } from './errors.js'
 import type { Message } from './message.js'
 import type { MessageQueue } from './queues.js'
 import { rejection } from './rejection.js'
@@ -7,7 +8,7 @@ import { runtime, type TurnTask } from './runtime.js'
 type Result = IteratorResult<Message | Message[], undefined>
 
 /** A pending `next()`. */
-class Waiter {
+class Waiter implements Abortable {
   constructor(
     private readonly inbox: Inbox,
     /** Who waits, for `return()`. */
@@ -15,27 +16,33 @@ class Waiter {
     /** The largest batch wanted, or 0 for a message alone. */
     readonly batch: number,
     private readonly signal: AbortSignal | undefined,
+    private readonly site: CallSite | null,
     private readonly resolve: (result: Result | Promise<never>) => void,
     private readonly reject: (reason: unknown) => void,
   ) {
-    signal?.addEventListener('abort', this)
+    if (signal !== undefined) listen(signal, this)
     runtime().hold()
   }
 
-  settle(result: Result | Promise<never>): void {
+  settle(result: Result): void {
     this.release()
     this.resolve(result)
   }
 
-  /** @internal The signal fired. */
-  handleEvent(): void {
+  fail(make: () => MqttError): void {
+    this.release()
+    if (this.site === null) this.resolve(rejection(make))
+    else this.reject(this.site.attach(make()))
+  }
+
+  abort(reason: unknown): void {
     this.release()
     this.inbox.withdraw(this)
-    this.reject(this.signal?.reason)
+    this.reject(reason)
   }
 
   private release(): void {
-    this.signal?.removeEventListener('abort', this)
+    if (this.signal !== undefined) unlisten(this.signal, this)
     runtime().release()
   }
 }
@@ -100,10 +107,14 @@ export class Inbox implements TurnTask {
     return this.ended ? disconnected(this.cause) : null
   }
 
-  /** Waits for a message, or with `batch` for a batch of at most as many. */
-  wait(owner: object, batch: number, signal: AbortSignal | undefined): Promise<Result> {
+  /**
+   * Waits for a message, or with `batch` for a batch of at most as many.
+   * @param entry the public method that is running
+   */
+  wait(owner: object, batch: number, signal: AbortSignal | undefined, entry: Callable): Promise<Result> {
+    const site = runtime().callSite(entry)
     return new Promise((resolve, reject) => {
-      this.waiters.push(new Waiter(this, owner, batch, signal, resolve, reject))
+      this.waiters.push(new Waiter(this, owner, batch, signal, site, resolve, reject))
     })
   }
 
@@ -133,7 +144,7 @@ export class Inbox implements TurnTask {
     this.serve()
     const { waiters } = this
     this.waiters = []
-    for (const waiter of waiters) waiter.settle(rejection(() => disconnected(cause)))
+    for (const waiter of waiters) waiter.fail(() => disconnected(cause))
   }
 
   endTurn(): void {
@@ -151,5 +162,8 @@ export class Inbox implements TurnTask {
 }
 
 function disconnected(cause: MqttError | null): MqttError {
-  return new MqttError('Disconnected during message iteration', { code: 'ERR_MQTT_DISCONNECTED', cause: cause ?? undefined })
+  return new MqttError('Disconnected during message iteration', {
+    code: 'ERR_MQTT_DISCONNECTED',
+    cause: cause ?? undefined,
+  })
 }

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from './binding.js'
 import { unsupportedOptions } from './client-options.js'
 import type { ClientSettings } from './client-settings.js'
 import { Connection, type ConnectionOwner } from './connection.js'
-import type { ConnectionEnd } from './connection-end.js'
+import { type ConnectionEnd, endCause } from './connection-end.js'
 import { type Callable, CallSite, MqttCodeError, MqttError, MqttReentrantError } from './errors.js'
 import type { Inbox } from './inbox.js'
 import { PacketLog } from './log-lines.js'
@@ -78,7 +78,11 @@ export class Lifecycle implements ConnectionOwner {
     const { attempt, connection } = this
     if (attempt !== null) {
       this.attempt = null
-      attempt.fail(new MqttError('disconnect() was called before the connection was made'))
+      attempt.fail(
+        new MqttError('disconnect() was called before the connection was made', {
+          code: 'ERR_MQTT_DISCONNECTED',
+        }),
+      )
       connection?.abort()
       return Promise.resolve()
     }
@@ -114,7 +118,7 @@ export class Lifecycle implements ConnectionOwner {
     this.attempt = this.disconnection = this.connection = null
     if (this.isConnected) {
       this.isConnected = false
-      this.inbox.close(end.isClean ? null : end.error())
+      this.inbox.close(endCause(end))
     }
     attempt?.fail(end.error())
     disconnection?.resolve()

@@ -1,6 +1,7 @@
-import { type Callable, startStackAt } from './errors.js'
+import type { Callable } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { Message } from './message.js'
+import { fromCaller } from './rejection.js'
 import { checkInteger, checkKeys, checkSignal } from './validate.js'
 
 /** Options of `next()`. */
@@ -42,12 +43,16 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
    * @throws {MqttError} `Disconnected during message iteration`
    */
   next(options?: NextOptions): Promise<IteratorResult<Message, undefined>> {
-    const inbox = this.#inbox
-    // Written by hand, with no generator: most calls find a message, and cost a fifth of a generator's.
-    if (options === undefined && inbox.length > 0) {
-      return Promise.resolve({ value: inbox.take(), done: false })
+    try {
+      const inbox = this.#inbox
+      // Written by hand, with no generator: most calls find a message, and cost a fifth of a generator's.
+      if (options === undefined && inbox.length > 0) {
+        return Promise.resolve({ value: inbox.take(), done: false })
+      }
+      return nextOf(inbox, this, 0, options, this.next) as Promise<IteratorResult<Message, undefined>>
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return nextOf(inbox, this, 0, options, this.next) as Promise<IteratorResult<Message, undefined>>
   }
 
   /**
@@ -57,7 +62,11 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
    * @throws {RangeError | TypeError} `max` is no such number
    */
   batches(max: number = USUAL_BATCH): BatchesIterator {
-    return new BatchesIterator(this.#inbox, checkInteger('max', max, 1, LARGEST_BATCH))
+    try {
+      return new BatchesIterator(this.#inbox, checkInteger('max', max, 1, LARGEST_BATCH))
+    } catch (error) {
+      throw fromCaller(error, this.batches)
+    }
   }
 
   /** Ends the `next()` calls of this view that are pending; it can be used again. */
@@ -87,9 +96,13 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
    * @throws {MqttError} `Disconnected during message iteration`
    */
   next(options?: NextOptions): Promise<IteratorResult<Message[], undefined>> {
-    return nextOf(this.#inbox, this, this.#max, options, this.next) as Promise<
-      IteratorResult<Message[], undefined>
-    >
+    try {
+      return nextOf(this.#inbox, this, this.#max, options, this.next) as Promise<
+        IteratorResult<Message[], undefined>
+      >
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Ends the `next()` calls of this view that are pending; it can be used again. */
@@ -103,7 +116,10 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
   }
 }
 
-/** @param batch the most messages wanted, or 0 for one alone */
+/**
+ * @param batch the most messages wanted, or 0 for one alone
+ * @throws what a queue of the user's own throws
+ */
 function nextOf(
   inbox: Inbox,
   owner: object,
@@ -111,21 +127,23 @@ function nextOf(
   options: NextOptions | undefined,
   entry: Callable,
 ): Promise<IteratorResult<Message | Message[], undefined>> {
+  let signal: AbortSignal | undefined
   try {
-    const signal = options === undefined ? undefined : checkNextOptions(options)
-    signal?.throwIfAborted()
-    if (inbox.length > 0) {
-      return Promise.resolve({ value: batch === 0 ? inbox.take() : inbox.takeBatch(batch), done: false })
-    }
-    const failure = inbox.failure()
-    if (failure !== null) throw startStackAt(failure, entry)
-    return inbox.wait(owner, batch, signal)
+    signal = checkNextOptions(options)
   } catch (error) {
-    return Promise.reject(error)
+    return Promise.reject(fromCaller(error, entry))
   }
+  if (signal?.aborted) return Promise.reject(signal.reason)
+  if (inbox.length > 0) {
+    return Promise.resolve({ value: batch === 0 ? inbox.take() : inbox.takeBatch(batch), done: false })
+  }
+  const failure = inbox.failure()
+  if (failure !== null) return Promise.reject(fromCaller(failure, entry))
+  return inbox.wait(owner, batch, signal, entry)
 }
 
-function checkNextOptions(options: NextOptions): AbortSignal | undefined {
+function checkNextOptions(options: NextOptions | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined
   checkKeys('MessagesIterator.next()', options, NEXT_OPTIONS)
   return options.signal === undefined ? undefined : checkSignal(options.signal)
 }

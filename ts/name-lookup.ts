@@ -34,5 +34,5 @@ export function lookUp(hostname: string, port: number): Promise<Address[]> {
 
 function failure(error: NodeJS.ErrnoException, where: string): MqttError {
   const text = TEXTS[error.code ?? ''] ?? error.message
-  return new MqttError(`${text} (${where})`, { cause: error })
+  return new MqttError(`${text} (${where})`, { code: 'ERR_MQTT_TRANSPORT', cause: error })
 }

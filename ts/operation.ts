@@ -1,3 +1,4 @@
+import { type Abortable, listen, unlisten } from './abort-signals.js'
 import { COMMAND_PUBLISH } from './binding.js'
 import { Timed } from './deadlines.js'
 import { type CallSite, MqttError } from './errors.js'
@@ -33,7 +34,7 @@ function capture(resolve: Resolve, reject: Reject): void {
 }
 
 /** One publish, subscribe or unsubscribe call, from its validation until it is over. */
-export class Operation extends Timed {
+export class Operation extends Timed implements Abortable {
   state: OperationState = WAITING
   /** The command, as long as the operation waits. */
   command: Uint8Array | null = null
@@ -44,7 +45,7 @@ export class Operation extends Timed {
   /**
    * @param number names it on the native boundary
    * @param kind the command: `COMMAND_…`
-   * @param site where the call came from, if it was worth taking down (see `rejection()`)
+   * @param site where the call came from, if it was taken down (see rejection.ts)
    */
   constructor(
     private readonly owner: OperationOwner,
@@ -59,8 +60,7 @@ export class Operation extends Timed {
     this.promise = new Promise(capture)
     this.resolvePromise = resolveLast
     this.rejectPromise = rejectLast
-    // The operation is the listener: no closure, and one listener, taken off when the operation settles.
-    signal?.addEventListener('abort', this)
+    if (signal !== undefined) listen(signal, this)
   }
 
   /** Whether it counts for `maxQueuedOutgoingMessages`. */
@@ -69,28 +69,29 @@ export class Operation extends Timed {
   }
 
   resolve(value: unknown): void {
-    this.signal?.removeEventListener('abort', this)
+    this.unlisten()
     this.resolvePromise(value)
   }
 
   /** @param make makes the error, on the stack of who waits for it */
   fail(make: () => MqttError): void {
-    this.signal?.removeEventListener('abort', this)
+    this.unlisten()
     if (this.site === null) this.resolvePromise(rejection(make))
     else this.rejectPromise(this.site.attach(make()))
   }
 
-  /** @internal The signal fired. */
-  handleEvent(): void {
-    const { signal } = this
-    signal?.removeEventListener('abort', this)
+  abort(reason: unknown): void {
     this.owner.giveUp(this)
-    this.rejectPromise(signal?.reason)
+    this.rejectPromise(reason)
   }
 
   override expire(): void {
     this.owner.giveUp(this)
     this.fail(timedOut)
+  }
+
+  private unlisten(): void {
+    if (this.signal !== undefined) unlisten(this.signal, this)
   }
 }
 

@@ -1,10 +1,11 @@
+import { type Abortable, listen, unlisten } from './abort-signals.js'
 import { Timed } from './deadlines.js'
 import type { CallSite, MqttError } from './errors.js'
 import { timedOut } from './operation.js'
 import type { Runtime } from './runtime.js'
 
 /** A pending `connect()` or `disconnect()`: a promise with a deadline, which keeps the event loop alive. */
-export class PendingCall extends Timed {
+export class PendingCall extends Timed implements Abortable {
   readonly promise: Promise<void>
   private resolvePromise!: () => void
   private rejectPromise!: (reason: unknown) => void
@@ -26,7 +27,7 @@ export class PendingCall extends Timed {
       this.resolvePromise = resolve
       this.rejectPromise = reject
     })
-    signal?.addEventListener('abort', this)
+    if (signal !== undefined) listen(signal, this)
     runtime.deadlines.add(this, timeout)
     runtime.changed()
     runtime.hold()
@@ -51,13 +52,12 @@ export class PendingCall extends Timed {
     this.giveUp(this.site.attach(timedOut()))
   }
 
-  /** @internal The signal fired. */
-  handleEvent(): void {
-    this.giveUp(this.signal?.reason)
+  abort(reason: unknown): void {
+    this.giveUp(reason)
   }
 
   private release(): void {
-    this.signal?.removeEventListener('abort', this)
+    if (this.signal !== undefined) unlisten(this.signal, this)
     this.runtime.deadlines.remove(this)
     this.runtime.release()
   }

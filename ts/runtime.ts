@@ -12,6 +12,7 @@ import {
 } from './binding.js'
 import { CommandBatch, FULL_BATCH } from './commands.js'
 import { Deadlines } from './deadlines.js'
+import { type Callable, CallSite } from './errors.js'
 import { loadAddon } from './load-addon.js'
 import { MESSAGE_HAS_PROPERTIES, Message, TopicName } from './message.js'
 
@@ -27,6 +28,9 @@ const TURN_MILLISECONDS = 2
 const SLAB_SIZE = 64 * 1024
 /** A slab with less room than this left is replaced. */
 const SLAB_REST = 4 * 1024
+
+/** Taking down where a call came from costs microseconds (see rejection.ts); so many take half a percent of a core. */
+const CALL_SITES_A_SECOND = 1000
 
 /** Where a connection's events go. Bytes are valid only during the call. */
 export interface ConnectionEvents {
@@ -66,6 +70,8 @@ export class Runtime {
   private continuation: NodeJS.Immediate | null = null
   private tickEnds = false
   private pending = 0
+  private callSitesLeft = 0
+  private callSitesUntil = 0
 
   constructor(readonly binding: Binding) {
     binding.attach(() => this.drain())
@@ -95,6 +101,20 @@ export class Runtime {
     this.tickEnds = true
     // Not a microtask: a tick callback runs after all microtasks, of which many may have something to send.
     process.nextTick(endTick, this)
+  }
+
+  /**
+   * Where a call came from, for the stack of its error; null when there were too many calls to take them all down.
+   * @param entry the public method that is running
+   */
+  callSite(entry: Callable): CallSite | null {
+    const now = this.deadlines.time
+    if (now >= this.callSitesUntil) {
+      this.callSitesUntil = now + 1000
+      this.callSitesLeft = CALL_SITES_A_SECOND
+    }
+    this.changed()
+    return this.callSitesLeft-- > 0 ? new CallSite(entry) : null
   }
 
   /** Calls `task.endTurn()` once the events at hand have been delivered. */
