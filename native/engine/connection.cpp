@@ -53,14 +53,16 @@ void Connection::release() noexcept {
   outbound_.paho().destroy();
 }
 
-Ending Connection::violated(const Violation& violation) {
-  if (version() == kMqtt5 && accepted_) {
-    const std::uint8_t disconnect[] = {packet::kDisconnect << 4, 1, violation.reason};
-    // The stream ends with this: nobody else will flush it.
-    (void)output_.append({disconnect});
-    output_.flush();
-  }
+Ending Connection::violated(const Violation& violation) noexcept {
   return {Ending::kProtocol, violation.reason, 0, bytes_of(violation.text)};
+}
+
+void Connection::take_leave(const Ending& ending) {
+  if (ending.cause != Ending::kProtocol || version() != kMqtt5 || !accepted_) return;
+  const std::uint8_t disconnect[] = {packet::kDisconnect << 4, 1,
+                                     static_cast<std::uint8_t>(ending.code)};
+  (void)output_.reply(disconnect);
+  output_.flush();
 }
 
 Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending& ending) {
@@ -207,7 +209,7 @@ bool Connection::keep_alive(std::int64_t now) {
   const std::int64_t silent_since = std::min(output_.last_sent(), last_received_);
   if (now - silent_since < keepalive_ms_) return true;
   const std::uint8_t pingreq[] = {packet::kPingreq << 4, 0};
-  if (output_.append({pingreq})) output_.flush();
+  if (output_.reply(pingreq)) output_.flush();
   ping_sent_ = now;
   return true;
 }

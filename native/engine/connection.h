@@ -100,7 +100,10 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // The stream is up: Paho sends CONNECT.
   int establish();
   // Nothing that still arrives is of interest, and the end of the stream is no loss.
-  void note_closing() noexcept { closing_ = true; }
+  void note_closing() noexcept {
+    closing_ = true;
+    output_.end_replies();
+  }
   // Paho sends DISCONNECT, if the connection was accepted, and lets go.
   void release() noexcept;
 
@@ -118,8 +121,10 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // Works on one packet. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
   [[nodiscard]] Taken receive(const Packet& packet, Burst& burst, Ending& ending);
   [[nodiscard]] Bytes for_paho() const noexcept { return for_paho_; }
-  // The server broke the protocol: tells it so where MQTT can (MQTT 5 section 4.13).
-  [[nodiscard]] Ending violated(const Violation& violation);
+  // The server broke the protocol.
+  [[nodiscard]] static Ending violated(const Violation& violation) noexcept;
+  // The connection is about to end: tells the server why, where MQTT can (MQTT 5 section 4.13).
+  void take_leave(const Ending& ending);
   void note_received(std::int64_t now) noexcept { last_received_ = now; }
   // Reading stops while any reason to pause holds; resuming leaves the other reasons.
   enum Pause : unsigned { kByConsumer = 1, kByInbox = 2 };

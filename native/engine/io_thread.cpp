@@ -294,8 +294,7 @@ bool IoThread::work_through_burst() {
         finish_burst();
         return false;
       case PacketReader::Next::kViolation:
-        ending = connection.violated(violation);
-        end_burst(ending);
+        end_burst(Connection::violated(violation));
         return false;
       case PacketReader::Next::kPacket:
         break;
@@ -305,7 +304,7 @@ bool IoThread::work_through_burst() {
         break;
       case Connection::Taken::kForPaho: {
         const RawBuffer acks = burst_->close();
-        if (!acks.empty() && connection.output().append({acks})) note_unflushed(reading_);
+        if (!acks.empty() && connection.output().reply(acks)) note_unflushed(reading_);
         for_paho_ = connection.for_paho();
         return true;
       }
@@ -322,7 +321,7 @@ void IoThread::finish_burst() {
   const RawBuffer acks = burst_->close();
   burst_.reset();
   Output& output = reading_->output();
-  if (!acks.empty() && output.append({acks})) output.flush();
+  if (!acks.empty() && output.reply(acks)) output.flush();
   read_again_if_more(reading_);
   reading_.reset();
 }
@@ -337,6 +336,7 @@ void IoThread::read_again_if_more(const std::shared_ptr<Connection>& connection)
 void IoThread::end_burst(const Ending& ending) {
   const std::shared_ptr<Connection> connection = reading_;
   finish_burst();
+  connection->take_leave(ending);
   end(connection, ending);
 }
 

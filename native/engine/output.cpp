@@ -22,6 +22,20 @@ std::unique_ptr<Stream> Output::detach() {
 
 bool Output::append(std::initializer_list<Bytes> parts) {
   const std::lock_guard lock(mutex_);
+  return append_locked(parts);
+}
+
+bool Output::reply(Bytes bytes) {
+  const std::lock_guard lock(mutex_);
+  return !replies_ended_ && append_locked({bytes});
+}
+
+void Output::end_replies() noexcept {
+  const std::lock_guard lock(mutex_);
+  replies_ended_ = true;
+}
+
+bool Output::append_locked(std::initializer_list<Bytes> parts) {
   if (!stream_ || error() != 0) return false;
   for (const Bytes part : parts) buffer_.insert(buffer_.end(), part.begin(), part.end());
   size_ = buffer_.size() - head_;

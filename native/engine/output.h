@@ -34,6 +34,10 @@ class Output {
   // True when this is the first of what waits to be flushed: the caller sees to it that flush()
   // follows. Dropped once the stream is gone or failed.
   [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
+  // The same for what answers the broker: acknowledgements and PINGREQ. Refused after end_replies(),
+  // because nothing may follow DISCONNECT [MQTT-3.14.4-1].
+  [[nodiscard]] bool reply(Bytes bytes);
+  void end_replies() noexcept;
   void flush() noexcept;
   // The poller found the stream writable: flushes. Once a write would block, this alone ends the
   // wait, even if another flush was faster: whoever waits for room is sure to hear of it.
@@ -57,6 +61,7 @@ class Output {
   [[nodiscard]] int error() const noexcept { return error_.load(std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] bool append_locked(std::initializer_list<Bytes> parts);
   void flush_locked() noexcept;
   void wait_writable_locked(bool waits) noexcept;
   void poll_locked() noexcept;
@@ -68,6 +73,7 @@ class Output {
   RawBuffer buffer_;
   std::size_t head_ = 0;
   bool unflushed_ = false;
+  bool replies_ended_ = false;
   bool waits_writable_ = false;
   bool reading_paused_ = false;
   bool polled_ = false;
