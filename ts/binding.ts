@@ -98,8 +98,7 @@ export const EVENT_CLOSED = 4
 /**
  * An operation has ended. Words: 2 operation, 3 offset, 4 length, 5 code. PUBLISH: the reason code of
  * PUBACK, PUBREC or PUBCOMP (0 on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and
- * UNSUBSCRIBE: the bytes are one reason code a filter (none for UNSUBACK on 3.x). `CODE_WITHDRAWN`: cancelled
- * before it was sent.
+ * UNSUBSCRIBE: the bytes are one reason code a filter (none for UNSUBACK on 3.x). Or one of `CODE_…`.
  */
 export const EVENT_DONE = 5
 /** A line of Paho's trace. Words: 2 level, 3 offset, 4 length. */
@@ -117,7 +116,10 @@ export const INLINE_TOPIC = 0xffff_ffff
 /** Topic ids are below this. */
 export const TOPIC_IDS = 4096
 
+/** In place of an operation's code: it was cancelled before it was sent. */
 export const CODE_WITHDRAWN = 0x100
+/** In place of an operation's code: Paho did not take it; the code is this minus Paho's (negative) result. */
+export const CODE_REFUSED = 0x1000
 
 /** A graceful CLOSE is done: DISCONNECT has left. */
 export const CAUSE_LOCAL = 0

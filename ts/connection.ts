@@ -1,6 +1,7 @@
 import {
   CAUSE_REFUSED,
   CAUSE_SERVER_DISCONNECT,
+  CODE_REFUSED,
   COMMAND_PUBLISH,
   COMMAND_SUBSCRIBE,
   COMMAND_UNSUBSCRIBE,
@@ -22,6 +23,8 @@ import type { ConnectionEvents, Runtime } from './runtime.js'
 import type { FiltersCall } from './subscriptions.js'
 
 const UNSPECIFIED_ERROR = 128
+/** Paho's code for what has no other. */
+const UNKNOWN_ERROR = 13
 const PACKET_IDENTIFIER_NOT_FOUND = 146
 
 /** Whom a connection belongs to. */
@@ -138,7 +141,9 @@ export class Connection implements ConnectionEvents {
     const operation = this.operations.done(number)
     if (operation === null) return
     this.log?.receivedAcknowledgement(operation.kind, operation.qos, number)
-    if (operation.kind === COMMAND_SUBSCRIBE) {
+    if (code >= CODE_REFUSED) {
+      operation.fail(() => refusedByPaho(CODE_REFUSED - code))
+    } else if (operation.kind === COMMAND_SUBSCRIBE) {
       operation.resolve(Array.from(bytes, (value) => reasonCode(PacketTypes.SUBACK, value)))
     } else if (operation.kind === COMMAND_UNSUBSCRIBE) {
       settle(operation, PacketTypes.UNSUBACK, bytes.find((value) => value >= UNSPECIFIED_ERROR) ?? 0)
@@ -181,6 +186,11 @@ export class Connection implements ConnectionEvents {
 function settle(operation: Operation, packetType: PacketType, code: number): void {
   if (code < UNSPECIFIED_ERROR) operation.resolve(undefined)
   else operation.fail(() => new MqttCodeError(reasonCode(packetType, code)))
+}
+
+/** What no check of ours has foreseen: a fault of this library's. */
+function refusedByPaho(result: number): MqttCodeError {
+  return new MqttCodeError(UNKNOWN_ERROR, '', { cause: new Error(`Paho C refused the call with ${result}`) })
 }
 
 /** The packet that has ended a publish. */

@@ -77,8 +77,11 @@ export class Message {
   get payload(): Buffer {
     if (this.payloadRead === null) {
       this.detach()
+      const { bytes, payloadLength } = this
       const start = this.offset + this.topicLength + this.propertiesLength
-      this.payloadRead = this.bytes.subarray(start, start + this.payloadLength)
+      // After a copy the payload is often all that there is: one view less to make.
+      const isAll = payloadLength === bytes.length
+      this.payloadRead = isAll ? bytes : bytes.subarray(start, start + payloadLength)
     }
     return this.payloadRead
   }

@@ -32,6 +32,8 @@ const SLAB_REST = 4 * 1024
 /** Taking down where a call came from costs microseconds (see rejection.ts); so many take half a percent of a core. */
 const CALL_SITES_A_SECOND = 1000
 
+const NO_BYTES = new Uint8Array(0)
+
 /** Where a connection's events go. Bytes are valid only during the call. */
 export interface ConnectionEvents {
   /** Whether the connection speaks MQTT 5. */
@@ -224,11 +226,8 @@ export class Runtime {
     const events = this.connections.get(connection)
     if (events === undefined) return
     if (kind === EVENT_DONE) {
-      events.done(
-        words[at + 2] as number,
-        words[at + 5] as number,
-        this.slab.subarray(offset, offset + length),
-      )
+      const bytes = length === 0 ? NO_BYTES : this.slab.subarray(offset, offset + length)
+      events.done(words[at + 2] as number, words[at + 5] as number, bytes)
     } else if (kind === EVENT_OPENED) {
       events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_SESSION) {
