@@ -114,7 +114,7 @@ export const MESSAGE_DUP = 0b1000
 /** In place of a topic id: the topic's bytes are in the record. */
 export const INLINE_TOPIC = 0xffff_ffff
 /** Topic ids are below this. */
-export const TOPIC_IDS = 4096
+export const TOPIC_IDS = 65_536
 
 /** In place of an operation's code: it was cancelled before it was sent. */
 export const CODE_WITHDRAWN = 0x100
@@ -164,6 +164,10 @@ export const COMMAND_SUBSCRIBE = 2
 export const COMMAND_UNSUBSCRIBE = 3
 /** Withdraws the operation if it has not been sent; otherwise it goes on and its DONE comes as usual. */
 export const COMMAND_CANCEL = 4
+/** Stops reading what the broker sends; keepalive goes on. */
+export const COMMAND_PAUSE = 6
+/** Reads again. */
+export const COMMAND_RESUME = 7
 /** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. Word 4: DISCONNECT's reason code. */
 export const COMMAND_CLOSE = 5
 

@@ -1,4 +1,12 @@
-import { CLOSE_FORCE, COMMAND_CANCEL, COMMAND_CLOSE, COMMAND_PUBLISH, COMMAND_WORDS } from './binding.js'
+import {
+  CLOSE_FORCE,
+  COMMAND_CANCEL,
+  COMMAND_CLOSE,
+  COMMAND_PAUSE,
+  COMMAND_PUBLISH,
+  COMMAND_RESUME,
+  COMMAND_WORDS,
+} from './binding.js'
 
 /** The size that the buffer starts with, and goes back to after a large command. */
 const USUAL_CAPACITY = 64 * 1024
@@ -80,6 +88,13 @@ export class CommandBatch {
     const start = this.length
     this.reserve(COMMAND_WORDS * 4)
     this.finish(start, start + COMMAND_WORDS * 4, COMMAND_CANCEL, connection, operation)
+  }
+
+  /** @param paused whether to stop reading what the broker sends */
+  pause(connection: number, paused: boolean): void {
+    const start = this.length
+    this.reserve(COMMAND_WORDS * 4)
+    this.finish(start, start + COMMAND_WORDS * 4, paused ? COMMAND_PAUSE : COMMAND_RESUME, connection, 0)
   }
 
   /** @param reason DISCONNECT's reason code, on MQTT 5 */

@@ -105,6 +105,13 @@ export class Connection implements ConnectionEvents {
     return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, entry) as Promise<void>
   }
 
+  /** Stops reading what the broker sends, or reads again. */
+  pause(paused: boolean): void {
+    if (this.isClosed) return
+    this.runtime.commands.pause(this.number, paused)
+    this.runtime.changed()
+  }
+
   /** Sends DISCONNECT after all that was submitted before. `onClosed` comes when it has left. */
   close(): void {
     this.isClosing = true

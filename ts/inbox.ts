@@ -1,9 +1,15 @@
 import { type Abortable, listen, unlisten } from './abort-signals.js'
 import { type Callable, type CallSite, MqttError } from './errors.js'
 import type { Message } from './message.js'
-import type { MessageQueue } from './queues.js'
+import { FifoQueue, type MessageQueue } from './queues.js'
 import { rejection } from './rejection.js'
 import { runtime, type TurnTask } from './runtime.js'
+
+/**
+ * Messages taken one after the other without the event loop in between. A queue of any length would otherwise be
+ * worked off in microtasks, before any timer or socket has its turn.
+ */
+const TAKEN_A_TURN = 1024
 
 type Result = IteratorResult<Message | Message[], undefined>
 
@@ -52,8 +58,13 @@ class Waiter implements Abortable {
  * connections: what one left is delivered before its end is reported.
  */
 export class Inbox implements TurnTask {
-  /** In the order of their calls. There are none while a message waits, but for batches until the turn ends. */
+  /** In the order of their calls. If a message waits as well, `endTurn()` is going to come. */
   private waiters: Waiter[] = []
+  /** Messages taken at once since the turn `turn` of the event loop began. */
+  private taken = 0
+  private turn = 0
+  /** The queue gives out what it took in, in its order, so that it can be passed by. */
+  private readonly isFifo: boolean
   /** Whether the last connection is over; its reason, if it was not a clean end. */
   private ended = false
   private cause: MqttError | null = null
@@ -67,7 +78,9 @@ export class Inbox implements TurnTask {
     private readonly queue: MessageQueue<Message>,
     private readonly limit: number,
     private readonly onOverflow: () => void,
-  ) {}
+  ) {
+    this.isFifo = queue.constructor === FifoQueue
+  }
 
   get length(): number {
     return this.queue.length
@@ -77,34 +90,47 @@ export class Inbox implements TurnTask {
   push(message: Message): void {
     const { queue } = this
     const waiter = this.waiters[0]
-    if (waiter !== undefined) {
-      if (waiter.batch === 0) {
-        this.waiters.shift()
-        waiter.settle({ value: message, done: false })
-        return
-      }
+    if (waiter === undefined) {
+      if (queue.length >= this.limit) this.onOverflow()
+      else queue.put(message)
+    } else if (waiter.batch === 0 && queue.length === 0 && this.isFifo) {
+      this.waiters.shift()
+      waiter.settle({ value: message, done: false })
+    } else {
       if (queue.length === 0) runtime().afterTurn(this)
+      if (queue.length >= this.limit + this.waiters.length) this.onOverflow()
+      else queue.put(message)
     }
-    if (queue.length >= this.limit) this.onOverflow()
-    else queue.put(message)
   }
 
-  /** Only while `length` is not 0. */
+  /**
+   * Whether there is a message to take at once. There is not always one while `length` is not 0: who was here
+   * before comes first, and after many at once the event loop has its turn, however long the queue is.
+   */
+  get isReady(): boolean {
+    if (this.queue.length === 0 || this.waiters.length > 0) return false
+    return this.taken < TAKEN_A_TURN || this.isNewTurn()
+  }
+
+  /** Only while `isReady`. */
   take(): Message {
+    this.taken++
     return this.queue.get() as Message
   }
 
+  /** Only while `isReady`. */
   takeBatch(most: number): Message[] {
     const { queue } = this
     const length = Math.min(queue.length, most)
     const batch: Message[] = []
     for (let i = 0; i < length; i++) batch.push(queue.get() as Message)
+    this.taken += length
     return batch
   }
 
-  /** @returns the error to report when there is no message and none can come; null if one can */
+  /** @returns the error to report when there is no message and none can come; null otherwise */
   failure(): MqttError | null {
-    return this.ended ? disconnected(this.cause) : null
+    return this.ended && this.queue.length === 0 ? disconnected(this.cause) : null
   }
 
   /**
@@ -113,6 +139,7 @@ export class Inbox implements TurnTask {
    */
   wait(owner: object, batch: number, signal: AbortSignal | undefined, entry: Callable): Promise<Result> {
     const site = runtime().callSite(entry)
+    if (this.queue.length > 0 && this.waiters.length === 0) setImmediate(() => this.endTurn())
     return new Promise((resolve, reject) => {
       this.waiters.push(new Waiter(this, owner, batch, signal, site, resolve, reject))
     })
@@ -148,7 +175,16 @@ export class Inbox implements TurnTask {
   }
 
   endTurn(): void {
+    this.taken = 0
     this.serve()
+  }
+
+  private isNewTurn(): boolean {
+    const { turn } = runtime()
+    if (turn === this.turn) return false
+    this.turn = turn
+    this.taken = 0
+    return true
   }
 
   /** Gives what is queued to who waits, first come, first served. */

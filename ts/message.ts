@@ -18,7 +18,11 @@ export const MESSAGE_HAS_PROPERTIES = 0b1_0000
 export class TopicName {
   private made: Topic | null = null
 
-  constructor(readonly value: string) {}
+  /** @param length of the name in bytes of UTF-8 */
+  constructor(
+    readonly value: string,
+    readonly length: number,
+  ) {}
 
   get topic(): Topic {
     this.made ??= receivedTopic(this.value)
@@ -68,8 +72,17 @@ export class Message {
     this.mid = mid
   }
 
+  /** @internal Bytes of the topic, the properties and the payload, for the bounds of a queue. */
+  get size(): number {
+    const topicLength = this.name === null ? this.topicLength : this.name.length
+    return topicLength + this.propertiesLength + this.payloadLength
+  }
+
   get topic(): Topic {
-    this.name ??= new TopicName(this.bytes.toString('utf8', this.offset, this.offset + this.topicLength))
+    this.name ??= new TopicName(
+      this.bytes.toString('utf8', this.offset, this.offset + this.topicLength),
+      this.topicLength,
+    )
     return this.name.topic
   }
 

@@ -46,7 +46,7 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
     try {
       const inbox = this.#inbox
       // Written by hand, with no generator: most calls find a message, and cost a fifth of a generator's.
-      if (options === undefined && inbox.length > 0) {
+      if (options === undefined && inbox.isReady) {
         return Promise.resolve({ value: inbox.take(), done: false })
       }
       return nextOf(inbox, this, 0, options, this.next) as Promise<IteratorResult<Message, undefined>>
@@ -134,7 +134,7 @@ function nextOf(
     return Promise.reject(fromCaller(error, entry))
   }
   if (signal?.aborted) return Promise.reject(signal.reason)
-  if (inbox.length > 0) {
+  if (inbox.isReady) {
     return Promise.resolve({ value: batch === 0 ? inbox.take() : inbox.takeBatch(batch), done: false })
   }
   const failure = inbox.failure()

@@ -59,6 +59,9 @@ export class Runtime {
   readonly commands = new CommandBatch()
   readonly deadlines = new Deadlines(() => this.drain())
 
+  /** Counts the turns of the event loop in which something came. */
+  turn = 0
+
   private readonly connections = new Map<number, ConnectionEvents>()
   private readonly topics: Array<TopicName | null> = new Array(TOPIC_IDS).fill(null)
   private turnTasks: TurnTask[] = []
@@ -139,6 +142,7 @@ export class Runtime {
   }
 
   private drain(): void {
+    this.turn++
     const deadline = performance.now() + TURN_MILLISECONDS
     let records = 0
     for (;;) {
