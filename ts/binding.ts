@@ -113,8 +113,6 @@ export const MESSAGE_DUP = 0b1000
 
 /** In place of a topic id: the topic's bytes are in the record. */
 export const INLINE_TOPIC = 0xffff_ffff
-/** Topic ids are below this. */
-export const TOPIC_IDS = 65_536
 
 /** In place of an operation's code: it was cancelled before it was sent. */
 export const CODE_WITHDRAWN = 0x100

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { SecureContext, ConnectionOptions as TLSConnectionOptions } from 'node:tls'
 import type { Authentication } from './authentication.js'
+import type { Overflow } from './bounded-queue.js'
 import type { ClientSettings } from './client-settings.js'
 import type { Logger } from './logger.js'
 import type { OfflineQueueOptions } from './offline-queue-options.js'
@@ -15,8 +16,7 @@ import type { Will, WillLiteral } from './will.js'
 /** How bytes travel: a name, or a function that makes a stream of them, once for each connection. */
 export type Transport = 'tcp' | 'websockets' | 'unix' | (() => Duplex | Promise<Duplex>)
 
-/** What happens to a message that comes while the queue is full. */
-export type Overflow = 'drop-newest' | 'drop-oldest' | 'backpressure'
+export type { Overflow } from './bounded-queue.js'
 
 /** An option of the socket: the arguments of setsockopt(2). */
 export type SocketOption = readonly [level: number, name: number, value: number | Uint8Array]
@@ -86,7 +86,11 @@ export interface ClientOptions {
   websocketPath?: string | null | undefined
   /** Headers of the WebSocket handshake. */
   websocketHeaders?: WebSocketHeaders | null | undefined
-  /** What happens to a message that comes while the queue is full; `'drop-newest'`. */
+  /**
+   * What happens when the queue is full: the newest message is dropped (`'drop-newest'`, the default, as in Python),
+   * the oldest one is (`'drop-oldest'`), or nothing is and the broker is made to wait (`'backpressure'`), without
+   * harm to the connection. `'backpressure'` without a bound has one of 10,000 messages.
+   */
   overflow?: Overflow | null | undefined
   /** The most bytes of topics, payloads and properties in the queue. 0, the default, is no limit. */
   maxQueuedIncomingBytes?: number | null | undefined
@@ -157,8 +161,6 @@ export function unsupportedOptions(settings: ClientSettings): string[] {
     socketOptions: settings.socketOptions.length > 0,
     websocketPath: settings.websocketPath !== null,
     websocketHeaders: settings.websocketHeaders !== null,
-    overflow: settings.overflow !== 'drop-newest',
-    maxQueuedIncomingBytes: settings.maxQueuedIncomingBytes !== Number.POSITIVE_INFINITY,
     reconnect: settings.reconnect !== null,
     offlineQueue: settings.offlineQueue !== null,
     store: settings.store !== null,

@@ -214,6 +214,9 @@ export class ClientSettings {
   }
 
   #checkContradictions(): void {
+    if (this.overflow === 'drop-oldest' && !isFifo(this.queueType)) {
+      throw rangeError("overflow 'drop-oldest' needs a queue that gives its oldest message first")
+    }
     if (this.transport === 'unix') {
       if (this.proxy !== null) throw rangeError('proxy does not apply to the transport "unix"')
       if (this.bindAddress !== '' || this.bindPort !== 0) {
@@ -232,6 +235,10 @@ export class ClientSettings {
       throw rangeError('authentication and the property authenticationMethod cannot be combined')
     }
   }
+}
+
+function isFifo(queueType: QueueType): boolean {
+  return queueType === FifoQueue || queueType.prototype instanceof FifoQueue
 }
 
 function splitArguments(

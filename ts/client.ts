@@ -78,8 +78,9 @@ export class Client implements AsyncDisposable {
     const { logger } = settings
     this.#settings = settings
     this.#timeout = settings.timeout
-    this.#inbox = new Inbox(queue, settings.maxQueuedIncomingMessages, () => {
-      logger.warn('Message queue is full. Discarding message.')
+    this.#inbox = new Inbox(queue, settings, (which) => {
+      const dropped = which === 'newest' ? 'message' : 'oldest message'
+      logger.warn(`Message queue is full. Discarding ${dropped}.`)
     })
     this.#lifecycle = new Lifecycle(settings, this.#inbox, {
       maxQueuedOutgoingMessages: settings.maxQueuedOutgoingMessages,

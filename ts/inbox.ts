@@ -1,4 +1,5 @@
 import { type Abortable, listen, unlisten } from './abort-signals.js'
+import { BoundedQueue, type QueueBounds } from './bounded-queue.js'
 import { type Callable, type CallSite, MqttError } from './errors.js'
 import type { Message } from './message.js'
 import { FifoQueue, type MessageQueue } from './queues.js'
@@ -69,17 +70,24 @@ export class Inbox implements TurnTask {
   private ended = false
   private cause: MqttError | null = null
 
+  private readonly queue: BoundedQueue
+  /** Tells the connection to stop reading, or to go on. */
+  private pause: (paused: boolean) => void = ignore
+
   /**
    * @param queue what keeps the messages
-   * @param limit messages kept at most
-   * @param onOverflow the newest message was dropped
+   * @param onDrop a message was dropped
    */
   constructor(
-    private readonly queue: MessageQueue<Message>,
-    private readonly limit: number,
-    private readonly onOverflow: () => void,
+    queue: MessageQueue<Message>,
+    bounds: QueueBounds,
+    onDrop: (which: 'newest' | 'oldest') => void,
   ) {
     this.isFifo = queue.constructor === FifoQueue
+    this.queue = new BoundedQueue(queue, bounds, {
+      onDrop: (_message, which) => onDrop(which),
+      onPause: (paused) => this.pause(paused),
+    })
   }
 
   get length(): number {
@@ -91,15 +99,13 @@ export class Inbox implements TurnTask {
     const { queue } = this
     const waiter = this.waiters[0]
     if (waiter === undefined) {
-      if (queue.length >= this.limit) this.onOverflow()
-      else queue.put(message)
+      queue.put(message)
     } else if (waiter.batch === 0 && queue.length === 0 && this.isFifo) {
       this.waiters.shift()
       waiter.settle({ value: message, done: false })
     } else {
       if (queue.length === 0) runtime().afterTurn(this)
-      if (queue.length >= this.limit + this.waiters.length) this.onOverflow()
-      else queue.put(message)
+      queue.put(message)
     }
   }
 
@@ -115,7 +121,7 @@ export class Inbox implements TurnTask {
   /** Only while `isReady`. */
   take(): Message {
     this.taken++
-    return this.queue.get() as Message
+    return this.queue.take()
   }
 
   /** Only while `isReady`. */
@@ -123,7 +129,7 @@ export class Inbox implements TurnTask {
     const { queue } = this
     const length = Math.min(queue.length, most)
     const batch: Message[] = []
-    for (let i = 0; i < length; i++) batch.push(queue.get() as Message)
+    for (let i = 0; i < length; i++) batch.push(queue.take())
     this.taken += length
     return batch
   }
@@ -158,14 +164,20 @@ export class Inbox implements TurnTask {
     for (const waiter of left) waiter.settle({ value: undefined, done: true })
   }
 
-  /** A connection is there. */
-  open(): void {
+  /**
+   * A connection is there.
+   * @param pause stops it reading what the broker sends, or lets it go on
+   */
+  open(pause: (paused: boolean) => void): void {
+    this.pause = pause
+    if (this.queue.isPaused) pause(true)
     this.ended = false
     this.cause = null
   }
 
   /** The connection is gone: who waits is told, once there is no message left. */
   close(cause: MqttError | null): void {
+    this.pause = ignore
     this.ended = true
     this.cause = cause
     this.serve()
@@ -196,6 +208,8 @@ export class Inbox implements TurnTask {
     }
   }
 }
+
+function ignore(): void {}
 
 function disconnected(cause: MqttError | null): MqttError {
   return new MqttError('Disconnected during message iteration', {

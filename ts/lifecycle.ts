@@ -103,7 +103,8 @@ export class Lifecycle implements ConnectionOwner {
     this.log?.receivedConnack(sessionPresent, 0, properties)
     this.identifier = properties?.assignedClientIdentifier ?? this.settings.identifier
     this.isConnected = true
-    this.inbox.open()
+    const { connection } = this
+    this.inbox.open((paused) => connection?.pause(paused))
     const { attempt } = this
     this.attempt = null
     attempt?.resolve()

@@ -8,7 +8,6 @@ import {
   EVENT_TOPIC,
   MOST_RECORDS,
   RECORD_WORDS,
-  TOPIC_IDS,
 } from './binding.js'
 import { CommandBatch, FULL_BATCH } from './commands.js'
 import { Deadlines } from './deadlines.js'
@@ -63,7 +62,8 @@ export class Runtime {
   turn = 0
 
   private readonly connections = new Map<number, ConnectionEvents>()
-  private readonly topics: Array<TopicName | null> = new Array(TOPIC_IDS).fill(null)
+  /** By the ids that the native side gives them. */
+  private readonly topics: TopicName[] = []
   private turnTasks: TurnTask[] = []
 
   private readonly index = new Uint32Array(MOST_RECORDS * RECORD_WORDS)
@@ -213,7 +213,7 @@ export class Runtime {
       if (events === undefined) return
       const topic = words[at + 2] as number
       const flags = (head >>> 8) | (events.hasProperties ? MESSAGE_HAS_PROPERTIES : 0)
-      const name = topic < 0 ? null : (this.topics[topic] as TopicName | null)
+      const name = topic < 0 ? null : (this.topics[topic] as TopicName)
       const mid = words[at + 7] as number
       events.message(
         new Message(name, this.slab, offset, length, propertiesLength, payloadLength, flags, mid),
@@ -224,6 +224,7 @@ export class Runtime {
     if (kind === EVENT_TOPIC) {
       this.topics[words[at + 2] as number] = new TopicName(
         this.slab.toString('utf8', offset, offset + length),
+        length,
       )
       return
     }
