@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t kPublishWords = 7;
 constexpr std::size_t kSubscriptionWords = 6;
 
+// With one more under way Paho would hold back everything else of the connection, QoS 0 too.
+constexpr std::uint16_t kMostUnderWay = 65533;
+
 // So many bytes are fed before Paho works on them: until it has, the stream does not look
 // congested.
 constexpr std::size_t kFedAtOnce = 256 * 1024;
@@ -24,6 +27,9 @@ std::uint32_t CommandView::word(std::size_t i) const noexcept {
   std::memcpy(&value, bytes_.data() + 4 * i, 4);
   return value;
 }
+
+Outbound::Outbound(Operations& operations, Output& output, std::uint16_t window) noexcept
+    : operations_(operations), output_(output), window_(std::min(window, kMostUnderWay)) {}
 
 void Outbound::submit(CommandView command, std::vector<Done>& done) {
   if (command.kind() == command::kCancel) {

@@ -58,8 +58,7 @@ class Outbound {
     std::uint32_t code = 0;
   };
 
-  Outbound(Operations& operations, Output& output, std::uint16_t window)
-      : operations_(operations), output_(output), window_(window) {}
+  Outbound(Operations& operations, Output& output, std::uint16_t window) noexcept;
 
   PahoClient& paho() noexcept { return paho_; }
 
