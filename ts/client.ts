@@ -133,7 +133,7 @@ export class Client implements AsyncDisposable {
 
   /**
    * Disconnects, and resolves when DISCONNECT has left; after `timeout` by force, with a warning to the logger.
-   * Calls that are still pending then reject. Never rejects; without a connection it does nothing.
+   * Calls that are still pending then reject, and so does iteration. Never rejects.
    */
   disconnect(): Promise<void> {
     return this.#lifecycle.disconnect(this.#timeout, this.disconnect)

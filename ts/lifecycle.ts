@@ -30,6 +30,8 @@ export class Lifecycle implements ConnectionOwner {
   /** From the beginning of its opening to its end. */
   private connection: Connection | null = null
   private isConnected = false
+  /** Who iterates was told that the connection is over; not before the first connection, and not twice. */
+  private hasEnded = false
   /** What the last connection left for the next one of the same session. */
   private session: Uint8Array | undefined
   readonly log: PacketLog | null
@@ -84,9 +86,14 @@ export class Lifecycle implements ConnectionOwner {
         }),
       )
       connection?.abort()
+      this.endIteration(null)
       return Promise.resolve()
     }
-    if (connection === null) return Promise.resolve()
+    if (connection === null) {
+      if (!this.hasEnded) this.warnOfForce(String(NOT_CONNECTED))
+      this.endIteration(null)
+      return Promise.resolve()
+    }
     const force = () => this.force(connection)
     this.disconnection = new PendingCall(
       runtime(),
@@ -103,6 +110,7 @@ export class Lifecycle implements ConnectionOwner {
     this.log?.receivedConnack(sessionPresent, 0, properties)
     this.identifier = properties?.assignedClientIdentifier ?? this.settings.identifier
     this.isConnected = true
+    this.hasEnded = false
     const { connection } = this
     this.inbox.open((paused) => connection?.pause(paused))
     const { attempt } = this
@@ -119,7 +127,7 @@ export class Lifecycle implements ConnectionOwner {
     this.attempt = this.disconnection = this.connection = null
     if (this.isConnected) {
       this.isConnected = false
-      this.inbox.close(endCause(end))
+      this.endIteration(endCause(end))
     }
     attempt?.fail(end.error())
     disconnection?.resolve()
@@ -150,10 +158,20 @@ export class Lifecycle implements ConnectionOwner {
     connection?.abort()
   }
 
+  private endIteration(cause: MqttError | null): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.inbox.close(cause)
+  }
+
   /** DISCONNECT did not leave in time. */
   private force(connection: Connection): void {
-    this.settings.logger.warn('Could not gracefully disconnect: Operation timed out. Forcing disconnection.')
+    this.warnOfForce('Operation timed out')
     connection.abort()
+  }
+
+  private warnOfForce(why: string): void {
+    this.settings.logger.warn(`Could not gracefully disconnect: ${why}. Forcing disconnection.`)
   }
 
   private connectionOptions(addresses: Address[]): ConnectionOptions {
