@@ -143,7 +143,10 @@ Connection::Taken Connection::on_acknowledgement(const Packet& packet, Ending& e
   if (const Violation v = parse_ack(packet, version(), ack)) return violate(v, ending);
   switch (operations_.route(packet.type, ack)) {
     case Operations::Route::kPaho:
-      for_paho_ = packet.bytes;
+      // Paho gets no properties, which it would leak, and the short form where it will do.
+      ack_for_paho_ = {packet.bytes[0], 2, packet.body[0], packet.body[1], ack.code};
+      if (ack.code != 0) ack_for_paho_[1] = 3;
+      for_paho_ = Bytes(ack_for_paho_).first(2U + ack_for_paho_[1]);
       return Taken::kForPaho;
     case Operations::Route::kAnswerPubrel: {
       const std::uint8_t pubrel[] = {packet::kPubrel << 4 | 2, 2, packet.body[0], packet.body[1]};

@@ -162,6 +162,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   Receiver receiver_;
   Bytes for_paho_;
   std::array<std::uint8_t, 5> connack_for_paho_{};
+  std::array<std::uint8_t, 5> ack_for_paho_{};
   std::vector<std::uint8_t> connack_properties_;
   bool session_present_ = false;
   bool accepted_ = false;
