@@ -143,7 +143,8 @@ export class Message {
   /** Moves a small message out of its slab (see `COPIED_LENGTH`). */
   private detach(): void {
     const length = this.topicLength + this.propertiesLength + this.payloadLength
-    if (length > COPIED_LENGTH) return
+    const isOwn = this.bytes.length === length
+    if (isOwn || length > COPIED_LENGTH) return
     const own = Buffer.allocUnsafe(length)
     this.bytes.copy(own, 0, this.offset, this.offset + length)
     this.bytes = own

@@ -22,11 +22,12 @@ const TURN_MILLISECONDS = 2
 
 /**
  * What arrives is copied into slabs of this size, and messages are views of them. Small, because one unread
- * message keeps its whole slab; still large enough for a burst of several hundred usual messages.
+ * message, or one payload that is not copied (see message.ts), keeps its whole slab; still large enough that a
+ * slab costs little for each of its messages. A larger message has a slab of its own.
  */
-const SLAB_SIZE = 64 * 1024
+const SLAB_SIZE = 16 * 1024
 /** A slab with less room than this left is replaced. */
-const SLAB_REST = 4 * 1024
+const SLAB_REST = 1024
 
 /** Taking down where a call came from costs microseconds (see rejection.ts); so many take half a percent of a core. */
 const CALL_SITES_A_SECOND = 1000
