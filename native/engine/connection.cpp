@@ -50,6 +50,7 @@ int Connection::establish() { return outbound_.paho().connect(number_, options_.
 
 void Connection::release() noexcept {
   outbound_.stop();
+  const auto paho_waits = Engine::instance().io().hold_off_paho();
   outbound_.paho().destroy();
 }
 

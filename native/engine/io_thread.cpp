@@ -50,9 +50,13 @@ void IoThread::post(Post post) {
 
 std::uint32_t IoThread::next() {
   for_paho_ = {};
+  if (paho_reads_now_.owns_lock()) paho_reads_now_.unlock();
   for (;;) {
     Engine::instance().park_if_exiting();
-    if (reading_ && work_through_burst()) return reading_->number();
+    if (reading_ && work_through_burst()) {
+      paho_reads_now_.lock();
+      return reading_->number();
+    }
     if (event_ < event_count_) {
       on_event(events_[event_++]);
       continue;

@@ -33,6 +33,11 @@ class IoThread {
   // The environment is gone: all its connections end by force.
   void abandon(std::shared_ptr<Inbox> inbox);
   void wake() noexcept { poller_.wake(); }
+  // While it is held Paho is not in the middle of a packet. A handle that is destroyed just then
+  // leaks the packet. Taken before Paho's own lock.
+  [[nodiscard]] std::unique_lock<std::mutex> hold_off_paho() {
+    return std::unique_lock(paho_reads_);
+  }
 
   // -- I/O thread, from the seam --
   // Waits until a packet is there for Paho; returns its connection's number.
@@ -86,6 +91,7 @@ class IoThread {
   Poller poller_;
   mutable std::mutex mutex_;
   std::vector<Post> posted_;
+  std::mutex paho_reads_;
 
   // I/O thread only.
   std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> live_;
@@ -98,6 +104,7 @@ class IoThread {
   std::shared_ptr<Connection> reading_;  // whose burst is being worked through
   std::optional<Burst> burst_;
   Bytes for_paho_;
+  std::unique_lock<std::mutex> paho_reads_now_{paho_reads_, std::defer_lock};
   std::vector<std::shared_ptr<Connection>> unflushed_;
   std::vector<std::shared_ptr<Connection>> read_again_;
   Clock::time_point next_tick_{};
