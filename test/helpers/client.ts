@@ -7,6 +7,12 @@ import { Peer, type Received, type Session, type Welcome } from './peer.js'
 /** How long a client may take for what it is expected to do. */
 export const patience = 5_000
 
+/**
+ * How long something may take, in milliseconds, that must happen at once: far below the ten seconds of a client's own
+ * timeout, far above what a busy machine needs.
+ */
+export const atOnce = 4_000
+
 /** A client that is not connected yet; the test's end disconnects it. */
 export function clientOf(
   t: ExecutionContext,

@@ -184,9 +184,11 @@ export class Session {
     this.socket.end()
   }
 
-  /** Ends the connection with a reset. */
+  /** Ends the connection with a reset; after `close()` it just lets go. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    // libuv resets no socket that was shut down, and Node would keep its handle for ever.
+    if (this.socket.writableEnded) this.socket.destroy()
+    else this.socket.resetAndDestroy()
   }
 
   #receive(chunk: Buffer): void {

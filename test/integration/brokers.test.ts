@@ -1,6 +1,6 @@
 import { MqttCodeError, MqttConnectError, type MqttError, ProtocolVersion } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
-import { clientOf, connected, freshTopic, nextMessage, patience } from '../helpers/client.js'
+import { atOnce, clientOf, connected, freshTopic, nextMessage, patience } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { protocols } from '../helpers/protocols.js'
@@ -53,7 +53,7 @@ for (const { name, protocol } of protocols) {
     test(`${name}: ${what} is refused at once, and the client can try again`, async (t) => {
       const client = clientOf(t, t.context.guarded, { protocol, ...options })
       for (let round = 0; round < 2; round++) {
-        const error = (await rejection(2_000, 'connect()', client.connect())) as MqttConnectError
+        const error = (await rejection(atOnce, 'connect()', client.connect())) as MqttConnectError
         t.true(error instanceof MqttConnectError)
         t.is(error.message, '[code:135] Not authorized')
         t.is(Number(error.rc), 135)
@@ -102,7 +102,7 @@ for (const { name, protocol } of protocols) {
       (cause as MqttError).message,
       /^\[code:(139|7)\] (Server shutting down|The connection was lost\.)$/,
     )
-    const refused = (await rejection(2_000, 'connect()', client.connect())) as MqttError
+    const refused = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
     t.is(refused.message, `[Errno 111] Connection refused (127.0.0.1:${broker.port})`)
     await broker.restart()
     await within(patience, 'connecting', client.connect())
@@ -120,7 +120,7 @@ for (const { name, protocol } of protocols) {
       client.subscribe('a'),
       client.unsubscribe('a'),
       client.messages.next(),
-    ].map((call) => rejection(3_000, 'a pending call', call))
+    ].map((call) => rejection(atOnce, 'a pending call', call))
     await broker.kill()
     for (const error of await Promise.all(calls)) {
       t.regex(

@@ -40,7 +40,7 @@ for (const { name, protocol } of protocols) {
   }
 
   for (const qos of levels) {
-    test(`${name}: five thousand messages of QoS ${qos} arrive, each once and in order`, async (t) => {
+    test.serial(`${name}: five thousand messages of QoS ${qos} arrive, each once and in order`, async (t) => {
       const [publisher, subscriber] = [
         await connected(t, t.context.broker, { protocol }),
         await connected(t, t.context.broker, { protocol }),
@@ -65,7 +65,7 @@ for (const { name, protocol } of protocols) {
       )
     })
 
-    test(`${name}: a payload of ten megabytes goes and comes with QoS ${qos}`, async (t) => {
+    test.serial(`${name}: a payload of ten megabytes goes and comes with QoS ${qos}`, async (t) => {
       const client = await connected(t, t.context.broker, { protocol })
       const topic = freshTopic()
       await client.subscribe(topic, { qos })
@@ -137,7 +137,7 @@ for (const { name, protocol } of protocols) {
     }
   })
 
-  test(`${name}: fifty clients publish to one, and nothing is lost`, async (t) => {
+  test.serial(`${name}: fifty clients publish to one, and nothing is lost`, async (t) => {
     const subscriber = await connected(t, t.context.broker, { protocol })
     const topic = freshTopic()
     await subscriber.subscribe(`${topic}/#`, { qos: 1 })

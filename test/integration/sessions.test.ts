@@ -66,37 +66,40 @@ for (const { name, protocol } of protocols) {
     t.is((await nextMessage(client)).text(), 'marker')
   })
 
-  test(`${name}: a session goes on after the connection was cut again and again, and nothing of QoS 2 is lost or doubled`, async (t) => {
-    const { broker } = t.context
-    const relay = await Relay.to(broker)
-    t.teardown(() => relay.close())
-    const topic = freshTopic()
-    const client = clientOf(t, relay, persistent(protocol))
-    await client.connect()
-    await client.subscribe(topic, { qos: 2 })
-    const publisher = await connected(t, broker, { protocol })
-    const count = 1_000
-    const publishing = Promise.all(
-      Array.from({ length: count }, (_, index) => publisher.publish(topic, index, { qos: 2, timeout: 60 })),
-    )
-    const received: number[] = []
-    while (received.length < count) {
-      try {
-        for await (const message of client.messages) {
-          received.push(Number(message.text()))
-          if (received.length % 200 === 0) relay.cut()
-          if (received.length === count) break
+  test.serial(
+    `${name}: a session goes on after the connection was cut again and again, and nothing of QoS 2 is lost or doubled`,
+    async (t) => {
+      const { broker } = t.context
+      const relay = await Relay.to(broker)
+      t.teardown(() => relay.close())
+      const topic = freshTopic()
+      const client = clientOf(t, relay, persistent(protocol))
+      await client.connect()
+      await client.subscribe(topic, { qos: 2 })
+      const publisher = await connected(t, broker, { protocol })
+      const count = 1_000
+      const publishing = Promise.all(
+        Array.from({ length: count }, (_, index) => publisher.publish(topic, index, { qos: 2, timeout: 60 })),
+      )
+      const received: number[] = []
+      while (received.length < count) {
+        try {
+          for await (const message of client.messages) {
+            received.push(Number(message.text()))
+            if (received.length % 200 === 0) relay.cut()
+            if (received.length === count) break
+          }
+        } catch {
+          await within(patience, 'connecting again', client.connect())
         }
-      } catch {
-        await within(patience, 'connecting again', client.connect())
       }
-    }
-    await publishing
-    t.deepEqual(
-      received,
-      Array.from({ length: count }, (_, index) => index),
-    )
-  })
+      await publishing
+      t.deepEqual(
+        received,
+        Array.from({ length: count }, (_, index) => index),
+      )
+    },
+  )
 
   test(`${name}: a broker that comes back with its sessions goes on where it was`, async (t) => {
     const broker = await Mosquitto.start({ settings: ['persistence true', 'persistence_location $FOLDER'] })

@@ -249,13 +249,14 @@ test.serial('a signal ends a process that is connected', async (t) => {
 })
 
 test.serial('the end of a process ends its worker threads, whatever they do', async (t) => {
-  const { code, signal } = await inProcess(
+  const { code, signal, errors } = await inProcess(
     async (_library, { port, module }) => {
       const { Worker } = await import('node:worker_threads')
       const text = `
         import(${JSON.stringify(module)}).then(async ({ Client }) => {
           const client = await Client.connect('127.0.0.1', ${port})
-          require('node:worker_threads').parentPort.postMessage('ready')
+          const { parentPort } = await import('node:worker_threads')
+          parentPort.postMessage('ready')
           for (;;) await Promise.all(Array.from({ length: 100 }, () => client.publish('a', 'x')))
         })`
       const workers = [1, 2, 3].map(() => new Worker(text, { eval: true }))
@@ -264,6 +265,7 @@ test.serial('the end of a process ends its worker threads, whatever they do', as
     },
     { port: t.context.broker.port, module: import.meta.resolve('aiomqtt') },
   ).outcome
+  t.is(errors, '')
   t.is(signal, null)
   t.is(code, 3)
 })

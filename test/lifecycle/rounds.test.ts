@@ -35,34 +35,31 @@ test(`${rounds} rounds of connect, publish, disconnect leave memory, handles and
           globalThis.gc?.()
         }
         const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
-        console.log(
-          JSON.stringify({
-            heap: heapUsed,
-            external: external + arrayBuffers,
-            rss,
-            resources: process.getActiveResourcesInfo().length,
-            descriptors: count('/proc/self/fd'),
-            threads: count('/proc/self/task'),
-          }),
-        )
+        return {
+          heap: heapUsed,
+          external: external + arrayBuffers,
+          rss,
+          resources: process.getActiveResourcesInfo().length,
+          descriptors: count('/proc/self/fd'),
+          threads: count('/proc/self/task'),
+        }
       }
+      const measures: unknown[] = []
       const warm = Math.min(1_000, rounds / 2)
       for (let round = 1; round <= rounds; round++) {
         const client = await Client.connect('127.0.0.1', port, { protocol: round % 2 === 0 ? 4 : 5 })
         await client.publish('a', 'x', { qos: (round % 3) as 0 | 1 | 2 })
         await client.disconnect()
-        if (round === warm || round === rounds) await measure()
+        if (round === warm || round === rounds) measures.push(await measure())
       }
+      console.log(JSON.stringify(measures))
     },
     { port: broker.port, rounds },
     { flags: ['--expose-gc'], patience: 580_000 },
   ).outcome
   t.is(errors, '')
   t.is(code, 0)
-  const [before, after] = output
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Measures) as [Measures, Measures]
+  const [before, after] = JSON.parse(output) as [Measures, Measures]
   const told = `${JSON.stringify(before)} then ${JSON.stringify(after)}`
   t.is(after.resources, before.resources, told)
   t.is(after.descriptors, before.descriptors, told)

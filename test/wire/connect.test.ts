@@ -257,13 +257,19 @@ for (const { name, protocol } of protocols) {
 }
 
 for (const { name, protocol } of protocols) {
-  test(`${name}: a small packet leaves at once although the one before was not acknowledged by TCP`, async (t) => {
-    const { client, session } = await paired(t, { protocol })
-    const started = performance.now()
-    for (let round = 0; round < 60; round++) {
-      await client.publish('a', 'b')
-      await session.next('publish')
-    }
-    t.true(performance.now() - started < 700, 'held back by Nagle’s algorithm, each packet would take 40 ms')
-  })
+  test.serial(
+    `${name}: a small packet leaves at once although the one before was not acknowledged by TCP`,
+    async (t) => {
+      const { client, session } = await paired(t, { protocol })
+      const started = performance.now()
+      for (let round = 0; round < 60; round++) {
+        await client.publish('a', 'b')
+        await session.next('publish')
+      }
+      t.true(
+        performance.now() - started < 700,
+        'held back by Nagle’s algorithm, each packet would take 40 ms',
+      )
+    },
+  )
 }

@@ -11,6 +11,7 @@ import {
 } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
 import {
+  atOnce,
   clientOf,
   isPending,
   listening,
@@ -47,7 +48,7 @@ async function pendingCalls(client: Client, session: Session): Promise<Record<st
   }
   await session.next('pubrel')
   return Object.fromEntries(
-    Object.entries(calls).map(([what, promise]) => [what, rejection(1_500, what, promise)]),
+    Object.entries(calls).map(([what, promise]) => [what, rejection(atOnce, what, promise)]),
   )
 }
 
@@ -74,11 +75,11 @@ async function allReject(
     () => client.subscribe('a'),
     () => client.unsubscribe('a'),
   ]) {
-    const offline = (await rejection(500, 'a call after the loss', call())) as MqttError
+    const offline = (await rejection(atOnce, 'a call after the loss', call())) as MqttError
     t.is(offline.message, '[code:4] The client is not currently connected.')
   }
   t.is(
-    ((await rejection(500, 'next()', client.messages.next())) as Error).message,
+    ((await rejection(atOnce, 'next()', client.messages.next())) as Error).message,
     'Disconnected during message iteration',
   )
 }
@@ -170,7 +171,7 @@ for (const { name, protocol } of protocols) {
       const settings = { protocol, identifier: 'id', maxInflightMessages: 3, ...options(protocol) }
       const { client, session } = await paired(t, settings)
       const calls = await pendingCalls(client, session)
-      await within(1_000, 'disconnecting', client.disconnect())
+      await within(atOnce, 'disconnecting', client.disconnect())
       t.is((await session.next('disconnect')).hex, 'e000')
       for (const [what, promise] of Object.entries(calls)) {
         const reason = (await promise) as MqttError
@@ -230,7 +231,7 @@ for (const { name, protocol } of protocols) {
       ['close', 'EOF'],
       ['reset', 'ECONNRESET'],
     ] as const) {
-      const connecting = rejection(1_000, 'connect()', client.connect())
+      const connecting = rejection(atOnce, 'connect()', client.connect())
       const session = await peer.accept()
       await session.next('connect')
       session[end]()
@@ -247,7 +248,7 @@ for (const { name, protocol } of protocols) {
   test(`${name}: a connection closed before anything was said makes connect() reject at once`, async (t) => {
     const peer = await listening(t)
     const client = clientOf(t, peer, { protocol })
-    const connecting = rejection(1_000, 'connect()', client.connect())
+    const connecting = rejection(atOnce, 'connect()', client.connect())
     const session = await peer.accept()
     session.reset()
     t.true((await connecting) instanceof MqttError)
@@ -257,24 +258,24 @@ for (const { name, protocol } of protocols) {
     const peer = await listening(t)
     const client = clientOf(t, peer, { protocol, timeout: 0.1 })
     const started = performance.now()
-    const reason = (await rejection(2_000, 'connect()', client.connect())) as MqttError
+    const reason = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
     t.is(reason.message, 'Operation timed out')
-    t.true(performance.now() - started >= 95)
+    t.true(performance.now() - started > 50)
     const session = await peer.accept()
-    await within(1_000, 'the end of the connection', session.ended)
+    await within(atOnce, 'the end of the connection', session.ended)
   })
 
   test(`${name}: connect() can be given up by its signal while the broker is silent`, async (t) => {
     const peer = await listening(t)
     const client = clientOf(t, peer, { protocol })
     const controller = new AbortController()
-    const connecting = rejection(1_000, 'connect()', client.connect({ signal: controller.signal }))
+    const connecting = rejection(atOnce, 'connect()', client.connect({ signal: controller.signal }))
     const session = await peer.accept()
     await session.next('connect')
     const reason = new Error('enough')
     controller.abort(reason)
     t.is(await connecting, reason)
-    await within(1_000, 'the end of the connection', session.ended)
+    await within(atOnce, 'the end of the connection', session.ended)
 
     const again = client.connect({ signal: new AbortController().signal })
     await peer.welcome()
@@ -296,12 +297,12 @@ for (const { name, protocol } of protocols) {
   test(`${name}: disconnect() during connect() makes that reject, and the client can be used again`, async (t) => {
     const peer = await listening(t)
     const client = clientOf(t, peer, { protocol })
-    const connecting = rejection(1_000, 'connect()', client.connect())
+    const connecting = rejection(atOnce, 'connect()', client.connect())
     const session = await peer.accept()
     await session.next('connect')
-    await within(1_000, 'disconnecting', client.disconnect())
+    await within(atOnce, 'disconnecting', client.disconnect())
     t.true((await connecting) instanceof MqttError)
-    await within(1_000, 'the end of the connection', session.ended)
+    await within(atOnce, 'the end of the connection', session.ended)
 
     const again = client.connect()
     const second = await peer.welcome()
@@ -312,8 +313,8 @@ for (const { name, protocol } of protocols) {
   test(`${name}: disconnect() in the same turn as connect() makes that reject`, async (t) => {
     const peer = await listening(t)
     const client = clientOf(t, peer, { protocol })
-    const connecting = rejection(1_000, 'connect()', client.connect())
-    await within(1_000, 'disconnecting', client.disconnect())
+    const connecting = rejection(atOnce, 'connect()', client.connect())
+    await within(atOnce, 'disconnecting', client.disconnect())
     t.true((await connecting) instanceof MqttError)
     peer.serve(async (session) => {
       await session.next('connect')
@@ -340,13 +341,13 @@ for (const { name, protocol } of protocols) {
 
   test(`${name}: disconnect() may be called twice, also at once, and without a connection`, async (t) => {
     const { client, session } = await paired(t, { protocol })
-    await within(1_000, 'disconnecting', Promise.all([client.disconnect(), client.disconnect()]))
-    await within(1_000, 'disconnecting', client.disconnect())
+    await within(atOnce, 'disconnecting', Promise.all([client.disconnect(), client.disconnect()]))
+    await within(atOnce, 'disconnecting', client.disconnect())
     await session.next('disconnect')
-    await within(1_000, 'the end of the connection', session.ended)
+    await within(atOnce, 'the end of the connection', session.ended)
     t.is(session.bytes.toString('hex').match(/e000/g)?.length, 1)
     await within(
-      1_000,
+      atOnce,
       'disconnecting',
       clientOf(t, { host: '127.0.0.1', port: 1 }, { protocol }).disconnect(),
     )
@@ -354,52 +355,61 @@ for (const { name, protocol } of protocols) {
 
   test(`${name}: disconnect() after a loss resolves`, async (t) => {
     const { client, session } = await paired(t, { protocol })
-    const next = rejection(1_000, 'next()', client.messages.next())
+    const next = rejection(atOnce, 'next()', client.messages.next())
     session.reset()
     await next
-    t.is(await within(1_000, 'disconnecting', client.disconnect()), undefined)
+    t.is(await within(atOnce, 'disconnecting', client.disconnect()), undefined)
   })
 
-  test(`${name}: disconnect() sends what was published before it, then DISCONNECT, then closes`, async (t) => {
-    const { client, session } = await paired(t, { protocol })
-    const payload = Buffer.alloc(3_000_000, 'x')
-    const publishing = client.publish('before', payload)
-    const disconnecting = client.disconnect()
-    t.is((await session.next('publish')).payload.length, payload.length)
-    t.is((await session.next('disconnect')).hex, 'e000')
-    t.is(await within(1_000, 'the end of the connection', session.ended), 'end')
-    await within(1_000, 'disconnecting', disconnecting)
-    await within(1_000, 'publishing', publishing)
-  })
+  test.serial(
+    `${name}: disconnect() sends what was published before it, then DISCONNECT, then closes`,
+    async (t) => {
+      const { client, session } = await paired(t, { protocol })
+      const payload = Buffer.alloc(3_000_000, 'x')
+      const publishing = client.publish('before', payload)
+      const disconnecting = client.disconnect()
+      t.is((await session.next('publish')).payload.length, payload.length)
+      t.is((await session.next('disconnect')).hex, 'e000')
+      t.is(await within(atOnce, 'the end of the connection', session.ended), 'end')
+      await within(atOnce, 'disconnecting', disconnecting)
+      await within(atOnce, 'publishing', publishing)
+    },
+  )
 
-  test(`${name}: disconnect() resolves by force after the timeout when the peer does not read, with a warning`, async (t) => {
-    const log = new Recorder()
-    const { client, session } = await paired(t, { protocol, timeout: 0.3, logger: log })
-    session.socket.pause()
-    await within(3_000, 'what the buffers take', client.publish('a', Buffer.alloc(30_000_000)))
-    const waiting = rejection(3_000, 'publishing', client.publish('b', 'x', { timeout: 60 }))
-    t.is(await within(3_000, 'disconnecting', client.disconnect()), undefined)
-    t.true((await waiting) instanceof MqttError)
-    t.regex(log.lines.warn.join('\n'), /Forcing disconnection/)
-  })
+  test.serial(
+    `${name}: disconnect() resolves by force after the timeout when the peer does not read, with a warning`,
+    async (t) => {
+      const log = new Recorder()
+      const { client, session } = await paired(t, { protocol, timeout: 0.3, logger: log })
+      session.socket.pause()
+      await within(atOnce, 'what the buffers take', client.publish('a', Buffer.alloc(30_000_000)))
+      const waiting = rejection(atOnce, 'publishing', client.publish('b', 'x', { timeout: 60 }))
+      t.is(await within(atOnce, 'disconnecting', client.disconnect()), undefined)
+      t.true((await waiting) instanceof MqttError)
+      t.regex(log.lines.warn.join('\n'), /Forcing disconnection/)
+    },
+  )
 
   test(`${name}: disconnect() without a connection warns like Python`, async (t) => {
     const log = new Recorder()
     const client = clientOf(t, { host: '127.0.0.1', port: 1 }, { protocol, logger: log })
-    await within(1_000, 'disconnecting', client.disconnect())
+    await within(atOnce, 'disconnecting', client.disconnect())
     t.deepEqual(log.lines.warn, ['Could not gracefully disconnect: 4. Forcing disconnection.'])
   })
 
-  test(`${name}: QoS 0 that the peer does not read rejects on its timeout, and at the loss`, async (t) => {
-    const { client, session } = await paired(t, { protocol })
-    session.socket.pause()
-    await within(3_000, 'what the buffers take', client.publish('a', Buffer.alloc(30_000_000)))
-    const timed = rejection(3_000, 'publishing', client.publish('b', 'x', { timeout: 0.1 }))
-    const lost = rejection(3_000, 'publishing', client.publish('c', 'x'))
-    t.is(((await timed) as MqttError).message, 'Operation timed out')
-    session.reset()
-    t.is(((await lost) as MqttError).message, '[code:7] The connection was lost.')
-  })
+  test.serial(
+    `${name}: QoS 0 that the peer does not read rejects on its timeout, and at the loss`,
+    async (t) => {
+      const { client, session } = await paired(t, { protocol })
+      session.socket.pause()
+      await within(atOnce, 'what the buffers take', client.publish('a', Buffer.alloc(30_000_000)))
+      const timed = rejection(atOnce, 'publishing', client.publish('b', 'x', { timeout: 0.1 }))
+      const lost = rejection(atOnce, 'publishing', client.publish('c', 'x'))
+      t.is(((await timed) as MqttError).message, 'Operation timed out')
+      session.reset()
+      t.is(((await lost) as MqttError).message, '[code:7] The connection was lost.')
+    },
+  )
 
   test(`${name}: a refused port rejects with Python’s text and says where`, async (t) => {
     const server = createServer()
@@ -409,11 +419,11 @@ for (const { name, protocol } of protocols) {
     server.close()
     await once(server, 'close')
     const client = clientOf(t, { host: '127.0.0.1', port }, { protocol })
-    const reason = (await rejection(2_000, 'connect()', client.connect())) as MqttError
+    const reason = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
     t.true(reason instanceof MqttError)
     t.is(reason.message, `[Errno 111] Connection refused (127.0.0.1:${port})`)
     t.is((reason.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
-    t.is(((await rejection(2_000, 'connect()', client.connect())) as MqttError).message, reason.message)
+    t.is(((await rejection(atOnce, 'connect()', client.connect())) as MqttError).message, reason.message)
   })
 
   test(`${name}: a name that does not exist rejects with the resolver’s error`, async (t) => {
@@ -440,7 +450,7 @@ for (const { name, protocol } of protocols) {
     const peer = await listening(t)
     const client = clientOf(t, peer, { protocol })
     const next = client.messages.next()
-    const failing = rejection(1_000, 'connect()', client.connect())
+    const failing = rejection(atOnce, 'connect()', client.connect())
     const first = await peer.accept()
     first.reset()
     await failing
@@ -457,7 +467,7 @@ for (const { name, protocol } of protocols) {
     for (const payload of ['1', '2'])
       session.send({ cmd: 'publish', topic: 'a', payload, qos: 0, dup: false, retain: false })
     await within(patience, 'the first message', client.messages.next())
-    const waiting = rejection(1_000, 'publishing', client.publish('a', '', { qos: 1 }))
+    const waiting = rejection(atOnce, 'publishing', client.publish('a', '', { qos: 1 }))
     session.close()
     await waiting
     t.is(client.messages.length, 1)
@@ -469,8 +479,8 @@ for (const { name, protocol } of protocols) {
 test('MQTT 5: DISCONNECT without a reason is a clean end', async (t) => {
   for (const bytes of ['e0 00', 'e0 01 00', 'e0 02 00 00']) {
     const { client, session } = await paired(t, { protocol: V5 })
-    const next = rejection(1_000, 'next()', client.messages.next())
-    const publishing = rejection(1_000, 'publishing', client.publish('a', '', { qos: 1 }))
+    const next = rejection(atOnce, 'next()', client.messages.next())
+    const publishing = rejection(atOnce, 'publishing', client.publish('a', '', { qos: 1 }))
     session.send(bytes)
     const error = (await next) as Error
     t.is(error.message, 'Disconnected during message iteration')
@@ -481,10 +491,10 @@ test('MQTT 5: DISCONNECT without a reason is a clean end', async (t) => {
 
 test('MQTT 5: the client closes its side after the broker’s DISCONNECT', async (t) => {
   const { client, session } = await paired(t, { protocol: V5 })
-  const next = rejection(1_000, 'next()', client.messages.next())
+  const next = rejection(atOnce, 'next()', client.messages.next())
   session.send('e0 01 8b')
   await next
-  await within(1_000, 'the end of the connection', session.ended)
+  await within(atOnce, 'the end of the connection', session.ended)
   t.is(session.bytes.toString('hex').match(/e000/g), null)
 })
 
@@ -512,14 +522,14 @@ for (const { name, protocol } of protocols) {
         const peer = await listening(t)
         const client = clientOf(t, peer, { protocol, identifier })
         for (let round = 0; round < 2; round++) {
-          const connecting = rejection(1_000, 'connect()', client.connect())
+          const connecting = rejection(atOnce, 'connect()', client.connect())
           const session = await peer.accept()
           await session.next('connect')
           session.send(bytes)
           const reason = await connecting
           t.true(reason instanceof MqttConnectError)
           t.is((reason as MqttConnectError).message, message)
-          await within(1_000, 'the end of the connection', session.ended)
+          await within(atOnce, 'the end of the connection', session.ended)
         }
         const again = client.connect()
         await peer.welcome()
@@ -532,7 +542,7 @@ for (const { name, protocol } of protocols) {
 test('MQTT 5: a refusal tells what else the broker said', async (t) => {
   const peer = await listening(t)
   const client = clientOf(t, peer, { protocol: V5 })
-  const connecting = rejection(1_000, 'connect()', client.connect())
+  const connecting = rejection(atOnce, 'connect()', client.connect())
   const session = await peer.accept()
   await session.next('connect')
   session.send({
@@ -548,16 +558,16 @@ test('MQTT 5: a refusal tells what else the broker said', async (t) => {
 
 test('a refusal after a loss is reported by connect()', async (t) => {
   const { client, session, peer } = await paired(t)
-  const next = rejection(1_000, 'next()', client.messages.next())
+  const next = rejection(atOnce, 'next()', client.messages.next())
   session.reset()
   await next
-  const connecting = rejection(1_000, 'connect()', client.connect())
+  const connecting = rejection(atOnce, 'connect()', client.connect())
   const second = await peer.accept()
   await second.next('connect')
   second.send('20 02 0005')
   t.is(((await connecting) as Error).message, '[code:135] Not authorized')
   t.is(
-    ((await rejection(500, 'next()', client.messages.next())) as Error).message,
+    ((await rejection(atOnce, 'next()', client.messages.next())) as Error).message,
     'Disconnected during message iteration',
   )
 })
@@ -566,7 +576,7 @@ test('an aborted signal makes connect() reject before anything happens', async (
   const peer = await listening(t)
   const client = clientOf(t, peer)
   const reason = new Error('never')
-  t.is(await rejection(500, 'connect()', client.connect({ signal: AbortSignal.abort(reason) })), reason)
+  t.is(await rejection(atOnce, 'connect()', client.connect({ signal: AbortSignal.abort(reason) })), reason)
   const connecting = client.connect()
   await peer.welcome()
   await within(patience, 'connecting', connecting)
@@ -577,16 +587,16 @@ test('next() can be given up by its signal without losing a message', async (t) 
   const { client, session } = await paired(t)
   const controller = new AbortController()
   const reason = new Error('no time')
-  const given = rejection(500, 'next()', client.messages.next({ signal: controller.signal }))
+  const given = rejection(atOnce, 'next()', client.messages.next({ signal: controller.signal }))
   controller.abort(reason)
   t.is(await given, reason)
   const next = client.messages.next()
   session.send({ cmd: 'publish', topic: 'a', payload: 'x', qos: 0, dup: false, retain: false })
   t.is((await nextMessage(client, next)).text(), 'x')
-  t.is(await rejection(500, 'next()', client.messages.next({ signal: AbortSignal.abort(reason) })), reason)
+  t.is(await rejection(atOnce, 'next()', client.messages.next({ signal: AbortSignal.abort(reason) })), reason)
 })
 
-test('a flood that arrives while next() is given up again and again loses nothing', async (t) => {
+test.serial('a flood that arrives while next() is given up again and again loses nothing', async (t) => {
   const { client, session } = await paired(t)
   const count = 2_000
   let sent = 0
@@ -616,7 +626,7 @@ test('a flood that arrives while next() is given up again and again loses nothin
 test('several calls of several clients reject at the loss of their own connection only', async (t) => {
   const pairs = [await paired(t), await paired(t), await paired(t)] as const
   const calls = pairs.map(({ client }) => client.publish('a', '', { qos: 1 }))
-  const lost = rejection(1_000, 'publishing', calls[1] as Promise<void>)
+  const lost = rejection(atOnce, 'publishing', calls[1] as Promise<void>)
   for (const { session } of pairs) await session.next('publish')
   pairs[1].session.reset()
   t.is(((await lost) as Error).message, '[code:7] The connection was lost.')
@@ -646,7 +656,7 @@ test('twenty clients connect at the same time, each with an answer of its own', 
   )
 })
 
-test('a client that connects while another one floods does not wait for it', async (t) => {
+test.serial('a client that connects while another one floods does not wait for it', async (t) => {
   const flooded = await paired(t)
   const burst = Buffer.concat(Array(20_000).fill(flooded.session.encode('30 05 0001 61 7878')))
   let flooding = true
@@ -661,7 +671,7 @@ test('a client that connects while another one floods does not wait for it', asy
   const connecting = client.connect()
   await peer.welcome()
   await within(patience, 'connecting', connecting)
-  t.true(performance.now() - started < 1_500)
+  t.true(performance.now() - started < atOnce)
   flooding = false
   flooded.session.reset()
   await within(patience, 'the end of the flood', drained)

@@ -1,7 +1,7 @@
 import { MqttCodeError, ProtocolVersion } from 'aiomqtt'
 import test from 'ava'
 import { field, packet } from '../helpers/bytes.js'
-import { clientOf, isPending, listening, nextMessage, paired, patience } from '../helpers/client.js'
+import { atOnce, clientOf, isPending, listening, nextMessage, paired, patience } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { protocols } from '../helpers/protocols.js'
 
@@ -85,8 +85,8 @@ for (const { name, protocol } of protocols) {
     if (!versions.includes(protocol)) continue
     test(`${name}: ${what} from the broker ends the connection with an error that says so`, async (t) => {
       const { client, session, peer } = await paired(t, { protocol })
-      const next = rejection(1_000, 'the next message', client.messages.next())
-      const publishing = rejection(1_000, 'publishing', client.publish('a', 'b', { qos: 1 }))
+      const next = rejection(atOnce, 'the next message', client.messages.next())
+      const publishing = rejection(atOnce, 'publishing', client.publish('a', 'b', { qos: 1 }))
       await session.next('publish')
       session.send(typeof bytes === 'string' ? bytes : bytes(protocol === V5 ? '00' : ''))
       const error = (await next) as Error
@@ -146,7 +146,7 @@ for (const { name, protocol } of protocols) {
     test(`${name}: ${what} makes connect() reject at once, and the next one works`, async (t) => {
       const peer = await listening(t)
       const client = clientOf(t, peer, { protocol, identifier: 'id' })
-      const connecting = rejection(1_000, 'connect()', client.connect())
+      const connecting = rejection(atOnce, 'connect()', client.connect())
       const session = await peer.accept()
       await session.next('connect')
       session.send(bytes)
@@ -162,53 +162,61 @@ for (const { name, protocol } of protocols) {
   }
 }
 
-test('whatever bytes a broker sends, the process lives and the connection goes on or ends', async (t) => {
-  let state = 12_345
-  const random = (below: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    return (state >>> 8) % below
-  }
-  for (let round = 0; round < 150; round++) {
-    const { protocol } = protocols[round % 3] as (typeof protocols)[number]
-    const { client, session } = await paired(t, { protocol, timeout: 0.5 })
-    const calls = Promise.allSettled([
-      client.publish('a', '', { qos: 2 }),
-      client.subscribe('a'),
-      client.messages.next(),
-    ])
-    const bytes = Buffer.from(
-      packet('32', field('topic'), '0001', protocol === V5 ? '0201 00' : '', '70617965'),
-      'hex',
-    )
-    const noise = Buffer.concat([bytes, bytes, Buffer.from('90030001005002000140020001', 'hex')])
-    for (let change = 0; change < 1 + random(4); change++) noise[random(noise.length)] = random(256)
-    session.send(noise)
-    session.close()
-    for (const { status, reason } of (await within(
-      patience,
-      'every call',
-      calls,
-    )) as PromiseRejectedResult[]) {
-      if (status === 'rejected') t.true(reason instanceof Error)
+test.serial(
+  'whatever bytes a broker sends, the process lives and the connection goes on or ends',
+  async (t) => {
+    let state = 12_345
+    const random = (below: number) => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+      return (state >>> 8) % below
     }
-    await within(patience, 'disconnecting', client.disconnect())
-  }
-})
+    for (let round = 0; round < 150; round++) {
+      const { protocol } = protocols[round % 3] as (typeof protocols)[number]
+      const { client, session } = await paired(t, { protocol, timeout: 0.5 })
+      const calls = Promise.allSettled([
+        client.publish('a', '', { qos: 2 }),
+        client.subscribe('a'),
+        client.messages.next(),
+      ])
+      const bytes = Buffer.from(
+        packet('32', field('topic'), '0001', protocol === V5 ? '0201 00' : '', '70617965'),
+        'hex',
+      )
+      const noise = Buffer.concat([bytes, bytes, Buffer.from('90030001005002000140020001', 'hex')])
+      for (let change = 0; change < 1 + random(4); change++) noise[random(noise.length)] = random(256)
+      session.send(noise)
+      session.close()
+      for (const { status, reason } of (await within(
+        patience,
+        'every call',
+        calls,
+      )) as PromiseRejectedResult[]) {
+        if (status === 'rejected') t.true(reason instanceof Error)
+      }
+      await within(patience, 'disconnecting', client.disconnect())
+    }
+  },
+)
 
 for (const { name, protocol } of protocols) {
-  test(`${name}: a packet that is announced but never comes does not hold back calls beyond their timeout`, async (t) => {
-    const { client, session } = await paired(t, { protocol })
-    session.send('30 ff ff ff 7f 0001 61')
-    const next = client.messages.next()
-    const before = process.memoryUsage.rss()
-    const error = await rejection(patience, 'publishing', client.publish('a', '', { qos: 1, timeout: 0.1 }))
-    t.is((error as Error).message, 'Operation timed out')
-    t.true(await isPending(next))
-    t.true(
-      process.memoryUsage.rss() - before < 128 << 20,
-      'memory is taken as bytes come, not as they are announced',
-    )
-    session.reset()
-    await t.throwsAsync(within(1_000, 'the loss', next), { message: 'Disconnected during message iteration' })
-  })
+  test.serial(
+    `${name}: a packet that is announced but never comes does not hold back calls beyond their timeout`,
+    async (t) => {
+      const { client, session } = await paired(t, { protocol })
+      session.send('30 ff ff ff 7f 0001 61')
+      const next = client.messages.next()
+      const before = process.memoryUsage.rss()
+      const error = await rejection(patience, 'publishing', client.publish('a', '', { qos: 1, timeout: 0.1 }))
+      t.is((error as Error).message, 'Operation timed out')
+      t.true(await isPending(next))
+      t.true(
+        process.memoryUsage.rss() - before < 128 << 20,
+        'memory is taken as bytes come, not as they are announced',
+      )
+      session.reset()
+      await t.throwsAsync(within(atOnce, 'the loss', next), {
+        message: 'Disconnected during message iteration',
+      })
+    },
+  )
 }

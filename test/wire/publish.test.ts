@@ -8,7 +8,7 @@ import {
 } from 'aiomqtt'
 import test from 'ava'
 import { field, hex, packet } from '../helpers/bytes.js'
-import { isPending, paired, patience, roundTrip } from '../helpers/client.js'
+import { atOnce, isPending, paired, patience, roundTrip } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { protocols } from '../helpers/protocols.js'
 
@@ -68,20 +68,23 @@ for (const { name, protocol } of protocols) {
     await within(patience, 'publishing', Promise.all(publishing))
   })
 
-  test(`${name}: a payload of five megabytes arrives as it was when publish() was called`, async (t) => {
-    const { client, session } = await paired(t, { protocol })
-    const payload = Buffer.alloc(5_000_000, 'one two three ')
-    const expected = Buffer.from(payload)
-    const publishing = client.publish('large', payload, { qos: 1 })
-    payload.fill(0)
-    const { payload: arrived, messageId = 0 } = await session.next('publish')
-    t.true(expected.equals(Buffer.from(arrived)))
-    session.send({ cmd: 'puback', messageId })
-    await within(patience, 'publishing', publishing)
-  })
+  test.serial(
+    `${name}: a payload of five megabytes arrives as it was when publish() was called`,
+    async (t) => {
+      const { client, session } = await paired(t, { protocol })
+      const payload = Buffer.alloc(5_000_000, 'one two three ')
+      const expected = Buffer.from(payload)
+      const publishing = client.publish('large', payload, { qos: 1 })
+      payload.fill(0)
+      const { payload: arrived, messageId = 0 } = await session.next('publish')
+      t.true(expected.equals(Buffer.from(arrived)))
+      session.send({ cmd: 'puback', messageId })
+      await within(patience, 'publishing', publishing)
+    },
+  )
 
   for (const length of [120, 121, 122, 123, 127, 128, 16_374, 16_376, 16_383, 16_384, 2_097_142, 2_097_152]) {
-    test(`${name}: a payload of ${length} bytes has the right remaining length`, async (t) => {
+    test.serial(`${name}: a payload of ${length} bytes has the right remaining length`, async (t) => {
       const { client, session } = await paired(t, { protocol })
       await client.publish('abc', Buffer.alloc(length, 'x'))
       const { hex: sent } = await session.next('publish')
@@ -149,7 +152,7 @@ for (const { name, protocol } of protocols) {
     t.is((await within(patience, 'publishing', Promise.all(publishing))).length, 500)
   })
 
-  test(`${name}: packet identifiers in use are skipped when they start again from 1`, async (t) => {
+  test.serial(`${name}: packet identifiers in use are skipped when they start again from 1`, async (t) => {
     const { client, session } = await paired(t, { protocol, maxInflightMessages: 100 })
     const slow = [client.publish('slow', '', { qos: 1 }), client.publish('slow', '', { qos: 2 })]
     await session.take('publish', 2)
@@ -193,7 +196,7 @@ for (const { name, protocol } of protocols) {
     const { client } = await paired(t, { protocol })
     t.is(client.timeout, 10)
     client.timeout = 0.05
-    const error = await rejection(2_000, 'publishing', client.publish('a', 'x', { qos: 1 }))
+    const error = await rejection(atOnce, 'publishing', client.publish('a', 'x', { qos: 1 }))
     t.is((error as MqttError).message, 'Operation timed out')
   })
 
@@ -206,7 +209,7 @@ for (const { name, protocol } of protocols) {
     await session.next('publish')
     const reason = new Error('no longer wanted')
     controller.abort(reason)
-    t.is(await rejection(1_000, 'the withdrawn publish', second), reason)
+    t.is(await rejection(atOnce, 'the withdrawn publish', second), reason)
     await client.publish('marker')
     t.is((await session.next('publish')).topic, 'marker')
     session.send('40 02 0001')
@@ -222,7 +225,7 @@ for (const { name, protocol } of protocols) {
     const publishing = client.publish('a', '', { qos: 1, signal: controller.signal })
     await session.next('publish')
     controller.abort()
-    const error = await rejection(1_000, 'the publish', publishing)
+    const error = await rejection(atOnce, 'the publish', publishing)
     t.is((error as Error).name, 'AbortError')
     session.send('40 02 0001')
     const again = client.publish('b', '', { qos: 1 })
@@ -233,9 +236,15 @@ for (const { name, protocol } of protocols) {
   test(`${name}: an aborted signal rejects before anything is sent`, async (t) => {
     const { client, session } = await paired(t, { protocol })
     const reason = new Error('too late')
-    t.is(await rejection(1_000, 'it', client.publish('a', '', { signal: AbortSignal.abort(reason) })), reason)
-    t.is(await rejection(1_000, 'it', client.subscribe('a', { signal: AbortSignal.abort(reason) })), reason)
-    t.is(await rejection(1_000, 'it', client.unsubscribe('a', { signal: AbortSignal.abort(reason) })), reason)
+    t.is(
+      await rejection(atOnce, 'it', client.publish('a', '', { signal: AbortSignal.abort(reason) })),
+      reason,
+    )
+    t.is(await rejection(atOnce, 'it', client.subscribe('a', { signal: AbortSignal.abort(reason) })), reason)
+    t.is(
+      await rejection(atOnce, 'it', client.unsubscribe('a', { signal: AbortSignal.abort(reason) })),
+      reason,
+    )
     await client.publish('marker', '')
     t.is((await session.next('publish')).topic, 'marker')
   })
@@ -307,7 +316,7 @@ for (const qos of [1, 2] as const) {
     const publishing = client.publish('a', '', { qos })
     await session.next('publish')
     session.send(`${qos === 1 ? '40' : '50'} 03 0001 87`)
-    const error = await rejection(1_000, 'publishing', publishing)
+    const error = await rejection(atOnce, 'publishing', publishing)
     t.true(error instanceof MqttCodeError)
     t.is((error as MqttCodeError).message, '[code:135] Not authorized')
     t.is(Number((error as MqttCodeError).rc), 135)
@@ -499,7 +508,7 @@ test('a payload of another type is refused with Python’s text', async (t) => {
   t.is((await session.next('publish')).topic, 'marker')
 })
 
-test('a payload above the protocol’s limit is refused', async (t) => {
+test.serial('a payload above the protocol’s limit is refused', async (t) => {
   const { client } = await paired(t)
   const payload = Buffer.allocUnsafeSlow(268_435_456)
   await t.throwsAsync(client.publish('a', payload), { instanceOf: RangeError, message: 'Payload too large.' })

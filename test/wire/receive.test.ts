@@ -1,7 +1,15 @@
 import { type Message, ProtocolVersion } from 'aiomqtt'
 import test from 'ava'
 import { field, hex, packet } from '../helpers/bytes.js'
-import { isPending, nextMessage, nextMessages, paired, patience, roundTrip } from '../helpers/client.js'
+import {
+  atOnce,
+  isPending,
+  nextMessage,
+  nextMessages,
+  paired,
+  patience,
+  roundTrip,
+} from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { protocols } from '../helpers/protocols.js'
 
@@ -143,7 +151,7 @@ for (const { name, protocol } of protocols) {
     await session.take('puback', 2)
   })
 
-  test(`${name}: ten thousand messages in one burst all arrive, in order`, async (t) => {
+  test.serial(`${name}: ten thousand messages in one burst all arrive, in order`, async (t) => {
     const { client, session } = await paired(t, { protocol })
     const burst: string[] = []
     for (let index = 0; index < 10_000; index++) {
@@ -158,7 +166,7 @@ for (const { name, protocol } of protocols) {
   })
 
   for (const length of [0, 1, 127, 128, 16_383, 16_384, 2_097_152, 20_000_000]) {
-    test(`${name}: a payload of ${length} bytes arrives whole`, async (t) => {
+    test.serial(`${name}: a payload of ${length} bytes arrives whole`, async (t) => {
       const { client, session } = await paired(t, { protocol })
       const payload = Buffer.alloc(length, '0123456789abcdef!')
       session.send({ cmd: 'publish', topic: 'a', payload, qos: 1, messageId: 1, dup: false, retain: false })
@@ -181,7 +189,7 @@ for (const { name, protocol } of protocols) {
     )
   })
 
-  test(`${name}: more topics than any table of topics holds are told apart`, async (t) => {
+  test.serial(`${name}: more topics than any table of topics holds are told apart`, async (t) => {
     const { client, session } = await paired(t, { protocol })
     const count = 10_000
     for (let round = 0; round < 2; round++) {
@@ -333,7 +341,7 @@ test('MQTT 5: topic aliases end with their connection', async (t) => {
   const connecting = client.connect()
   const second = await peer.welcome()
   await within(patience, 'connecting', connecting)
-  const next = rejection(1_000, 'the next message', client.messages.next())
+  const next = rejection(atOnce, 'the next message', client.messages.next())
   second.send(packet('30', '0000', '03 23 0001'))
   t.is(((await next) as Error).message, 'Disconnected during message iteration')
 })
@@ -341,7 +349,7 @@ test('MQTT 5: topic aliases end with their connection', async (t) => {
 for (const [what, count] of [['one more message of QoS 2', 3]] as const) {
   test(`MQTT 5: ${what} than the client’s Receive Maximum ends the connection`, async (t) => {
     const { client, session } = await paired(t, { ...v5, properties: { receiveMaximum: 2 } })
-    const next = rejection(1_000, 'the next message', client.messages.next())
+    const next = rejection(atOnce, 'the next message', client.messages.next())
     for (let identifier = 1; identifier <= count; identifier++)
       session.send(packet('34', field('a'), `000${identifier}`, '00'))
     const error = (await next) as Error
@@ -354,7 +362,7 @@ test('MQTT 5: a packet above the client’s Maximum Packet Size ends the connect
   const { client, session } = await paired(t, { ...v5, properties: { maximumPacketSize: 100 } })
   session.send({ cmd: 'publish', topic: 'a', payload: Buffer.alloc(94), qos: 0, dup: false, retain: false })
   t.is((await nextMessage(client)).payload.length, 94)
-  const next = rejection(1_000, 'the next message', client.messages.next())
+  const next = rejection(atOnce, 'the next message', client.messages.next())
   session.send({ cmd: 'publish', topic: 'a', payload: Buffer.alloc(95), qos: 0, dup: false, retain: false })
   const error = (await next) as Error
   t.is((error.cause as Error).message, '[code:149] Packet too large')
@@ -384,7 +392,7 @@ for (const { name, protocol } of protocols) {
     const { client, session, peer } = await paired(t, { protocol, identifier: 'id', ...persistent })
     session.send(packet('34', field('a'), '0001', protocol === ProtocolVersion.V5 ? '00' : '', '78'))
     await session.next('pubrec')
-    const loss = rejection(1_000, 'the loss', client.messages.next())
+    const loss = rejection(atOnce, 'the loss', client.messages.next())
     session.reset()
     await loss
     const connecting = client.connect()
@@ -404,7 +412,7 @@ for (const { name, protocol } of protocols) {
     const { client, session, peer } = await paired(t, { protocol, identifier: 'id', ...persistent })
     session.send(packet('34', field('a'), '0001', properties, '78'))
     await session.next('pubrec')
-    const loss = rejection(1_000, 'the loss', client.messages.next())
+    const loss = rejection(atOnce, 'the loss', client.messages.next())
     session.reset()
     await loss
     const connecting = client.connect()
@@ -430,7 +438,7 @@ for (const { name, protocol } of protocols) {
     const { client, session, peer } = await paired(t, { protocol, identifier: 'id', ...persistent })
     session.send(packet('34', field('old'), '0001', properties))
     await session.next('pubrec')
-    const loss = rejection(1_000, 'the loss', client.messages.next())
+    const loss = rejection(atOnce, 'the loss', client.messages.next())
     session.reset()
     await loss
     const connecting = client.connect()

@@ -10,7 +10,7 @@ import {
 } from 'aiomqtt'
 import test from 'ava'
 import { field, hex, packet } from '../helpers/bytes.js'
-import { isPending, paired, patience, roundTrip } from '../helpers/client.js'
+import { atOnce, isPending, paired, patience, roundTrip } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { protocols } from '../helpers/protocols.js'
 
@@ -142,7 +142,7 @@ for (const { name, protocol } of protocols) {
   ] as const) {
     test(`${name}: a SUBACK with ${what} codes ends the connection`, async (t) => {
       const { client, session } = await paired(t, { protocol })
-      const reason = rejection(1_000, 'subscribing', client.subscribe(['a', 'b']))
+      const reason = rejection(atOnce, 'subscribing', client.subscribe(['a', 'b']))
       await session.next('subscribe')
       session.send({ cmd: 'suback', messageId: 1, granted: [...granted] })
       t.true((await reason) instanceof MqttCodeError)
@@ -152,7 +152,7 @@ for (const { name, protocol } of protocols) {
 
   test(`${name}: a SUBACK with a code that does not exist ends the connection`, async (t) => {
     const { client, session } = await paired(t, { protocol })
-    const reason = rejection(1_000, 'subscribing', client.subscribe('a'))
+    const reason = rejection(atOnce, 'subscribing', client.subscribe('a'))
     await session.next('subscribe')
     session.send(protocol === ProtocolVersion.V5 ? '90 04 0001 00 03' : '90 03 0001 03')
     t.true((await reason) instanceof MqttCodeError)
@@ -245,7 +245,7 @@ test('MQTT 5: unsubscribing from what was not subscribed is a success', async (t
 
 test('MQTT 5: an UNSUBACK with the wrong number of codes ends the connection', async (t) => {
   const { client, session } = await paired(t, v5)
-  const reason = rejection(1_000, 'unsubscribing', client.unsubscribe(['a', 'b']))
+  const reason = rejection(atOnce, 'unsubscribing', client.unsubscribe(['a', 'b']))
   await session.next('unsubscribe')
   session.send({ cmd: 'unsuback', messageId: 1, granted: [0] })
   t.true((await reason) instanceof MqttCodeError)
@@ -292,7 +292,7 @@ for (const [what, topic, instanceOf, message] of badFilters) {
 
 test('unsubscribe() refuses an empty list before anything is sent', async (t) => {
   const { client, session } = await paired(t)
-  const error = await rejection(1_000, 'unsubscribing', client.unsubscribe([]))
+  const error = await rejection(atOnce, 'unsubscribing', client.unsubscribe([]))
   t.true(error instanceof RangeError)
   await roundTrip(client, session)
 })
