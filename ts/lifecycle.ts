@@ -125,6 +125,7 @@ export class Lifecycle implements ConnectionOwner {
   onClosed(end: ConnectionEnd): void {
     const { attempt, disconnection } = this
     this.attempt = this.disconnection = this.connection = null
+    if (this.settings.logger.pahoTrace === true) runtime().untrace(this.settings.logger)
     if (this.isConnected) {
       this.isConnected = false
       this.endIteration(endCause(end))
@@ -140,6 +141,7 @@ export class Lifecycle implements ConnectionOwner {
       if (this.attempt !== attempt) return
       const options = this.connectionOptions(addresses)
       const isV5 = this.settings.protocol === ProtocolVersion.V5
+      if (this.settings.logger.pahoTrace === true) environment.trace(this.settings.logger)
       this.connection = new Connection(environment, environment.binding.open(options), this, isV5)
       this.log?.sendingConnect(options, this.settings.properties)
     } catch (error) {

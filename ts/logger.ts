@@ -6,6 +6,11 @@ export interface Logger {
   info(message: string, ...rest: unknown[]): void
   warn(message: string, ...rest: unknown[]): void
   error(message: string, ...rest: unknown[]): void
+  /**
+   * True to have Paho's own trace as well, in `debug` lines that begin with `Paho:`; false. Paho knows one trace for
+   * all clients of the process, so the lines of others are among them. Read when a connection is made.
+   */
+  readonly pahoTrace?: boolean
 }
 
 /** The logger of a client that was given none. */

@@ -6,6 +6,7 @@ import {
   EVENT_OPENED,
   EVENT_SESSION,
   EVENT_TOPIC,
+  EVENT_TRACE,
   MOST_RECORDS,
   RECORD_WORDS,
 } from './binding.js'
@@ -13,6 +14,7 @@ import { CommandBatch, FULL_BATCH } from './commands.js'
 import { Deadlines } from './deadlines.js'
 import { type Callable, CallSite } from './errors.js'
 import { loadAddon } from './load-addon.js'
+import type { Logger } from './logger.js'
 import { MESSAGE_HAS_PROPERTIES, Message, TopicName } from './message.js'
 
 /** A turn of the event loop stops draining after this many records … */
@@ -65,6 +67,7 @@ export class Runtime {
   private readonly connections = new Map<number, ConnectionEvents>()
   /** By the ids that the native side gives them. */
   private readonly topics: TopicName[] = []
+  private readonly traced: Logger[] = []
   private turnTasks: TurnTask[] = []
 
   private readonly index = new Uint32Array(MOST_RECORDS * RECORD_WORDS)
@@ -86,6 +89,17 @@ export class Runtime {
   /** Delivers the events of a connection to `events`, until its CLOSED. */
   listen(connection: number, events: ConnectionEvents): void {
     this.connections.set(connection, events)
+  }
+
+  /** Has Paho's trace written to a logger, until `untrace()`; each call counts. */
+  trace(logger: Logger): void {
+    this.traced.push(logger)
+    if (this.traced.length === 1) this.binding.trace(true)
+  }
+
+  untrace(logger: Logger): void {
+    this.traced.splice(this.traced.indexOf(logger), 1)
+    if (this.traced.length === 0) this.binding.trace(false)
   }
 
   /** A promise was given out: the event loop stays alive until `release()`. */
@@ -227,6 +241,11 @@ export class Runtime {
         this.slab.toString('utf8', offset, offset + length),
         length,
       )
+      return
+    }
+    if (kind === EVENT_TRACE) {
+      const line = `Paho: ${this.slab.toString('utf8', offset, offset + length)}`
+      for (const logger of new Set(this.traced)) logger.debug(line)
       return
     }
     const events = this.connections.get(connection)

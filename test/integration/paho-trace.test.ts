@@ -1,0 +1,48 @@
+import anyTest, { type TestFn } from 'ava'
+import { clientOf, connected, freshTopic } from '../helpers/client.js'
+import { Recorder } from '../helpers/logger.js'
+import { Mosquitto } from '../helpers/mosquitto.js'
+
+const test = anyTest as TestFn<{ broker: Mosquitto }>
+
+test.before(async (t) => {
+  t.context.broker = await Mosquitto.start()
+})
+test.after.always(async (t) => {
+  await t.context.broker.stop()
+})
+
+/** A logger that wants Paho's own trace. */
+class Curious extends Recorder {
+  readonly pahoTrace = true
+}
+
+function fromPaho(logger: Recorder): string[] {
+  return logger.lines.debug.filter((line) => line.startsWith('Paho: '))
+}
+
+test.serial("Paho's trace reaches a logger that wants it, as long as it is connected", async (t) => {
+  const curious = new Curious()
+  const client = clientOf(t, t.context.broker, { logger: curious, identifier: 'curious' })
+  await client.connect()
+  await client.publish(freshTopic(), 'x', { qos: 1 })
+  await client.disconnect()
+  const lines = fromPaho(curious)
+  t.true(
+    lines.some((line) => line.includes('curious')),
+    lines.join('\n'),
+  )
+
+  const other = await connected(t, t.context.broker)
+  await other.publish(freshTopic(), 'x', { qos: 1 })
+  await other.disconnect()
+  t.is(fromPaho(curious).length, lines.length)
+})
+
+test.serial("Paho's trace does not reach a logger that did not ask for it", async (t) => {
+  const logger = new Recorder()
+  const client = await connected(t, t.context.broker, { logger })
+  await client.publish(freshTopic(), 'x', { qos: 1 })
+  t.true(logger.lines.debug.length > 0)
+  t.deepEqual(fromPaho(logger), [])
+})
