@@ -1,0 +1,112 @@
+// A run: all scenarios, all clients, all rounds; then the table.
+
+import { writeFileSync } from 'node:fs'
+import { setup } from '../../scripts/setup.mjs'
+import { Failure } from '../../scripts/steps.mjs'
+import { provideEngine } from './engine.mjs'
+import { installClients } from './install.mjs'
+import { machine, versions } from './machine.mjs'
+import { withBench } from './measure.mjs'
+import { findMosquitto, measureWithMosquitto } from './mosquitto.mjs'
+import { Progress } from './progress.mjs'
+import { describeRound, markdownTable, plainTable, rowsOf } from './report.mjs'
+import { Results } from './results.mjs'
+
+/** Above this share of the peer's own speed, the peer may be what was measured. */
+const NEAR_CEILING = 0.8
+
+/**
+ * @param {object[]} own scenarios against the peer
+ * @param {object[]} withBroker scenarios against Mosquitto, run once
+ * @param {ReturnType<typeof import('./options.mjs').parseOptions>} options
+ */
+export async function compare(own, withBroker, options) {
+  setup({ mosquitto: withBroker.length > 0 })
+  installClients()
+  const { clients, rounds, size } = options
+  const engine = own.some((scenario) => scenario.engine) ? provideEngine(options.engine) : null
+  const started = new Date()
+  const steps = own.flatMap((scenario) => stepsOf(scenario, clients, rounds, engine))
+  const brokerSteps = withBroker.flatMap((scenario) => stepsOf(scenario, clients, 1, null))
+  const results = new Results()
+  const progress = new Progress(steps.length + brokerSteps.length)
+
+  await withBench(async (bench) => {
+    for (const step of steps) {
+      await take(step, results, progress, () => bench.measure(step.scenario, step.client, size, engine))
+    }
+  })
+  const mosquitto = findMosquitto()
+  for (const step of brokerSteps) {
+    await take(step, results, progress, () =>
+      measureWithMosquitto(mosquitto, step.scenario, step.client, size),
+    )
+  }
+  progress.clear()
+
+  const run = {
+    date: started.toISOString(),
+    minutes: (Date.now() - started) / 60e3,
+    machine: machine(),
+    versions: versions(),
+    parameters: { rounds, ...size, quick: options.quick },
+  }
+  report(run, rowsOf([...own, ...withBroker], results), [...own, ...withBroker], results, options)
+}
+
+/** The clients take turns within each round; the peer's own speed is measured in the first one. */
+function stepsOf(scenario, clients, rounds, engine) {
+  const steps = []
+  for (let round = 1; round <= rounds; round++) {
+    const able = clients.filter((client) => !(client in scenario.without))
+    if (scenario.engine && engine !== null) able.push('engine')
+    if (scenario.ceiling && round === 1) able.push('raw')
+    steps.push(...able.map((client) => ({ scenario, client, round })))
+  }
+  return steps
+}
+
+async function take({ scenario, client, round }, results, progress, measure) {
+  const name = `${scenario.id}, round ${round}, ${client}`
+  try {
+    const figures = await measure()
+    results.add(scenario.id, client, figures)
+    progress.step(`${name}: ${describeRound(scenario, figures)}`)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    results.fail(scenario.id, client, error.message)
+    progress.step(`${name}: failed`)
+  }
+}
+
+function report(run, rows, scenarios, results, { clients, json, markdown }) {
+  const { processor, cores, memoryGiB, system } = run.machine
+  const named = Object.entries(run.versions).filter(([, version]) => version !== null)
+  console.log(`\n${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`)
+  console.log(`${named.map(([name, version]) => `${name} ${version}`).join(', ')}\n`)
+  console.log(plainTable(rows, [...clients, 'engine', 'raw']))
+  for (const line of [...remarks(rows), ...results.failures.map(describeFailure)]) console.log(`\n${line}`)
+  if (results.failures.length > 0) process.exitCode = 1
+
+  if (markdown !== undefined) writeFileSync(markdown, `${markdownTable(rows, clients)}\n`)
+  if (json !== undefined) {
+    const details = scenarios.map(({ id, program, parameters }) => ({ id, program, parameters }))
+    const document = { ...run, rows, scenarios: details, figures: results, failures: results.failures }
+    writeFileSync(json, `${JSON.stringify(document, null, 2)}\n`)
+  }
+}
+
+function remarks(rows) {
+  return rows
+    .filter(({ figures, better }) => better === 'more' && figures.aiomqtt && figures.raw)
+    .map(({ title, figures }) => ({ title, share: figures.aiomqtt.median / figures.raw.median }))
+    .filter(({ share }) => share > NEAR_CEILING)
+    .map(
+      ({ title, share }) =>
+        `${title}: at ${Math.round(share * 100)} % of the peer's own speed, which may be the limit.`,
+    )
+}
+
+function describeFailure({ scenario, client, message }) {
+  return `${scenario}, ${client}: ${message}`
+}
