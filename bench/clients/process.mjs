@@ -13,7 +13,10 @@ process.once('message', async ({ client, program, parameters, size }) => {
     const adapter = await adapters[client]()
     const { run } = client === 'raw' ? adapter : await import(`../scenarios/${program}.mjs`)
     const result = await run(client === 'raw' ? program : adapter, parameters, size, ready)
-    await new Promise((resolve) => process.send({ type: 'result', ...result }, resolve))
+    const { user, system } = process.cpuUsage()
+    await new Promise((resolve) =>
+      process.send({ type: 'result', ...result, processor: user + system }, resolve),
+    )
     // A measured process may still be flooded. In a check aiomqtt's has to end by itself, after it has disconnected.
     if (size.messages === undefined || client !== 'aiomqtt') process.exit()
     process.disconnect()

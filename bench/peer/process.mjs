@@ -2,8 +2,8 @@
 // messages at whoever subscribes, acknowledges and counts what is published, and can echo it.
 //
 // Its parent sends { type: 'configure', pump, echo, cycle } before each measurement, where pump is null or what
-// `encodeRing()` needs with `count`, `window` and `connections`, and { type: 'report' } after it. While connections share
-// a flood it sends { type: 'consumed', count } now and then.
+// `encodeRing()` needs with `count`, `window` and `connections`, { type: 'report' } after it and { type: 'usage' } at any time.
+// While connections share a flood it sends { type: 'consumed', count } now and then.
 
 import { createServer } from 'node:net'
 import { Endpoint } from './endpoint.mjs'
@@ -112,6 +112,9 @@ process.on('message', async (message) => {
     flood = null
     settings = message
     process.send({ type: 'configured' })
+  } else if (message.type === 'usage') {
+    const { user, system } = process.cpuUsage()
+    process.send({ type: 'usage', processor: user + system })
   } else if (message.type === 'consumed') {
     flood?.run(message.count)
   } else {

@@ -2,6 +2,7 @@
 // another one has left.
 
 import { execFile } from 'node:child_process'
+import { cpus } from 'node:os'
 import { promisify } from 'node:util'
 import { Failure } from '../../scripts/steps.mjs'
 import { Child } from './children.mjs'
@@ -35,15 +36,19 @@ class Bench {
    * Measures a scenario for so long.
    *
    * @param {string | null} engine the executable of the client `engine`
-   * @returns {Promise<Record<string, number>>} the figures
+   * @returns {Promise<Record<string, number>>} the figures, and as `disturbance` the share of the machine's processors
+   *   that other programs used meanwhile
    * @throws {Failure} the client failed, or lost messages or their order
    */
   async measure(scenario, client, size, engine) {
     await this.#configure(scenario, null)
     if (client === 'engine') return measureEngine(engine, scenario, size, this.#port)
-    const result = await this.#run(scenario, client, size)
-    if (result.disordered > 0) throw new Failure(`${result.disordered} messages were lost or out of order`)
-    return result.figures
+    const before = await this.#usage()
+    const { figures, disordered, processor } = await this.#run(scenario, client, size)
+    const after = await this.#usage()
+    if (disordered > 0) throw new Failure(`${disordered} messages were lost or out of order`)
+    const others = after.machine - before.machine - (after.own - before.own) - processor
+    return { ...figures, disturbance: Math.max(0, others / (after.available - before.available)) }
   }
 
   /**
@@ -59,7 +64,7 @@ class Bench {
     const result = await this.#run(small, client, { messages })
     this.#peer.send({ type: 'report' })
     const { type, ...peer } = await this.#peer.receive('report', PATIENCE)
-    const { figures, ...counts } = result
+    const { figures, processor, ...counts } = result
     const seen = { messages, connections: connections ?? 1, ...counts, peer }
     verify(scenario, seen)
     return seen
@@ -69,6 +74,21 @@ class Bench {
     const pump = parameters.pump === undefined ? null : { ...parameters.pump, count }
     this.#peer.send({ type: 'configure', pump, echo, cycle })
     await this.#peer.receive('configured', PATIENCE)
+  }
+
+  /** Processor time so far, in microseconds: of the machine, of the peer and this process, and what there was of it. */
+  async #usage() {
+    this.#peer.send({ type: 'usage' })
+    const peer = await this.#peer.receive('usage', PATIENCE)
+    const { user, system } = process.cpuUsage()
+    const times = cpus().map((processor) => processor.times)
+    const sum = (...names) =>
+      times.reduce((total, one) => total + names.reduce((part, name) => part + one[name], 0), 0)
+    return {
+      machine: sum('user', 'nice', 'sys') * 1e3,
+      available: sum('user', 'nice', 'sys', 'idle', 'irq') * 1e3,
+      own: peer.processor + user + system,
+    }
   }
 
   #run(scenario, client, size) {

@@ -62,7 +62,7 @@ export function markdownTable(rows, clients) {
   const heads = ['', 'unit', ...clients.map((client) => NAMES[client]), 'ratio to MQTT.js', 'goal']
   const aligned = heads.map((_, column) => (column < 2 ? '---' : '---:'))
   const lines = rows.map((row) => [
-    row.title,
+    row.against === undefined ? row.title : `${row.title} (${cell(row, row.against, () => '')})`,
     row.unit,
     ...clients.map((client) => cell(row, client, () => '')),
     row.isMet === false ? `${ratioText(row)} (not met)` : ratioText(row),
@@ -74,6 +74,7 @@ export function markdownTable(rows, clients) {
 function cell(row, client, withSpread) {
   const figure = row.figures[client]
   if (figure === undefined) return '–'
+  if (row.against !== undefined && client !== row.against && client !== 'aiomqtt') return '–'
   if (client === 'raw' && row.metric === 'processorMicroseconds') return '–'
   const show = (value) => number(value, row.digits ?? 0)
   const hasSpread = figure.rounds.length > 1

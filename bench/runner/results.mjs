@@ -32,6 +32,12 @@ export class Results {
     return summaries
   }
 
+  /** The number of values of a metric, over everything, for which `isCounted` holds. */
+  count(metric, isCounted) {
+    const values = [...this.#figures.values()].flatMap(({ metrics }) => metrics[metric] ?? [])
+    return values.filter(isCounted).length
+  }
+
   toJSON() {
     return [...this.#figures.values()]
   }
