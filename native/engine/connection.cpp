@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "engine/clock.h"
 #include "engine/engine.h"
@@ -22,6 +23,17 @@ std::uint16_t saved_packet_identifier(const std::vector<std::uint8_t>& session) 
 PropertyValues announced(const ConnectFields& fields) noexcept {
   if (fields.properties.empty()) return {};
   return read_own_properties(split_properties(fields.properties).properties);
+}
+
+// What a server is that answers CONNECT with anything but CONNACK.
+const char* stranger(Bytes bytes) noexcept {
+  const auto begins_with = [&](std::string_view text) {
+    return bytes.size() >= text.size() && std::equal(text.begin(), text.end(), bytes.begin());
+  };
+  // RFC 8446 section 5.1: a record with an alert, of which only the first bytes are a packet.
+  if (begins_with("\x15\x03")) return "the server answered in TLS: is this its port for TLS?";
+  if (begins_with("HTTP/")) return "the server answered in HTTP: is this its port for WebSocket?";
+  return "the server sent another packet before CONNACK";
 }
 
 Bytes bytes_of(const char* text) noexcept {
@@ -70,8 +82,7 @@ Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending
   if (closing_) return Taken::kHere;
   if (!accepted_) {
     if (packet.type == packet::kConnack) return on_connack(packet, ending);
-    return violate({reason::kProtocolError, "the server sent another packet before CONNACK"},
-                   ending);
+    return violate({reason::kProtocolError, stranger(packet.bytes)}, ending);
   }
   switch (packet.type) {
     case packet::kPublish: {

@@ -214,7 +214,7 @@ void IoThread::on_handshake(const std::shared_ptr<Connection>& connection) {
       return;
     case TlsStream::Handshake::kFailed:
       if (error.text.empty() && error.verify_result == 0) {
-        end(connection, transport_ending(*connection, Ending::kReading, system_error));
+        end(connection, transport_ending(*connection, Ending::kShakingHands, system_error));
       } else {
         end(connection, {Ending::kTls, static_cast<std::uint32_t>(error.verify_result), 0,
                          bytes_of(error.text)});

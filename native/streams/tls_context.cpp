@@ -94,7 +94,8 @@ bool use_key(openssl::Context* context, const std::string& text, const std::stri
   return used;
 }
 
-bool set_up(openssl::Context* context, const TlsOptions& options) {
+// Null, or the name of the option that OpenSSL did not like.
+const char* set_up(openssl::Context* context, const TlsOptions& options) {
   const openssl::Library& l = *library();
   const auto set_list = [&](int command, const std::string& list) {
     return list.empty() ||
@@ -111,22 +112,36 @@ bool set_up(openssl::Context* context, const TlsOptions& options) {
   l.SSL_CTX_set_default_read_buffer_len(context, kReadBuffer);
   l.SSL_CTX_set_verify(context, options.verify ? openssl::kVerifyPeer : openssl::kVerifyNone,
                        nullptr);
-  return (options.ca.empty() || use_ca(context, options.ca)) &&
-         (options.crl.empty() || use_crl(context, options.crl)) &&
-         (options.certificate.empty() || use_certificate(context, options.certificate)) &&
-         (options.key.empty() || use_key(context, options.key, options.passphrase)) &&
-         (options.ciphers.empty() ||
-          l.SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) == 1) &&
-         (options.cipher_suites.empty() ||
-          l.SSL_CTX_set_ciphersuites(context, options.cipher_suites.c_str()) == 1) &&
-         set_list(openssl::kCtrlSetGroupsList, options.groups) &&
-         set_list(openssl::kCtrlSetSigalgsList, options.signature_algorithms) &&
-         set_version(openssl::kCtrlSetMinProtoVersion, options.minimum_version) &&
-         set_version(openssl::kCtrlSetMaxProtoVersion, options.maximum_version) &&
-         // Zero is success here, unlike everywhere else.
-         (options.alpn.empty() ||
-          l.SSL_CTX_set_alpn_protos(context, options.alpn.data(),
-                                    static_cast<unsigned>(options.alpn.size())) == 0);
+  // The versions and ciphers first: they decide how strong certificates and keys must be.
+  if (!set_version(openssl::kCtrlSetMinProtoVersion, options.minimum_version) ||
+      !set_version(openssl::kCtrlSetMaxProtoVersion, options.maximum_version)) {
+    return "version";
+  }
+  if (!options.ciphers.empty() &&
+      l.SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) != 1) {
+    return "ciphers";
+  }
+  if (!options.cipher_suites.empty() &&
+      l.SSL_CTX_set_ciphersuites(context, options.cipher_suites.c_str()) != 1) {
+    return "cipherSuites";
+  }
+  if (!options.ca.empty() && !use_ca(context, options.ca)) return "ca";
+  if (!options.crl.empty() && !use_crl(context, options.crl)) return "crl";
+  if (!options.certificate.empty() && !use_certificate(context, options.certificate)) {
+    return "certificate";
+  }
+  if (!options.key.empty() && !use_key(context, options.key, options.passphrase)) return "key";
+  if (!set_list(openssl::kCtrlSetGroupsList, options.groups)) return "groups";
+  if (!set_list(openssl::kCtrlSetSigalgsList, options.signature_algorithms)) {
+    return "signatureAlgorithms";
+  }
+  // Zero is success here, unlike everywhere else.
+  if (!options.alpn.empty() &&
+      l.SSL_CTX_set_alpn_protos(context, options.alpn.data(),
+                                static_cast<unsigned>(options.alpn.size())) != 0) {
+    return "alpn";
+  }
+  return nullptr;
 }
 
 using Cache = std::list<std::pair<std::string, std::shared_ptr<TlsContext>>>;
@@ -168,8 +183,8 @@ std::shared_ptr<TlsContext> TlsContext::get(const TlsOptions& options, TlsError&
     return nullptr;
   }
   auto context = std::make_shared<TlsContext>(made);
-  if (!set_up(made, options)) {
-    error.text = take_openssl_error();
+  if (const char* const option = set_up(made, options)) {
+    error.text = std::string(option) + ": " + take_openssl_error();
     return nullptr;
   }
   contexts.emplace_front(std::move(key), context);

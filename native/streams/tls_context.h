@@ -34,7 +34,8 @@ struct TlsOptions {
   [[nodiscard]] std::string context_key() const;
 };
 
-// What went wrong: OpenSSL's text, "error:0A00010B:SSL routines::wrong version number".
+// What went wrong: OpenSSL's text, "error:0A00010B:SSL routines::wrong version number", after the
+// option that it is about, if it is about one: "key: error:...".
 struct TlsError {
   std::string text;
   long verify_result = 0;  // X509_V_ERR_..., 0 if that is not what failed
