@@ -54,7 +54,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
       {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
        InstanceMethod("submit", &Environment::submit), InstanceMethod("drain", &Environment::drain),
-       InstanceMethod("trace", &Environment::trace), InstanceMethod("pair", &Environment::pair)});
+       InstanceMethod("trace", &Environment::trace), InstanceMethod("pair", &Environment::pair),
+       InstanceMethod("setSocketOption", &Environment::set_socket_option)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
   exports.Set("pahoVersion", Napi::String::New(env, AIOMQTT_PAHO_VERSION));
@@ -136,6 +137,16 @@ Napi::Value Environment::pair(const Napi::CallbackInfo& info) {
   result.Set(0U, Napi::Number::New(info.Env(), ends[0]));
   result.Set(1U, Napi::Number::New(info.Env(), ends[1]));
   return result;
+}
+
+// For sockets of Node's, which has no setsockopt(2). 0 or an errno.
+Napi::Value Environment::set_socket_option(const Napi::CallbackInfo& info) {
+  const auto value = info[3].As<Napi::Uint8Array>();
+  const int result =
+      ::setsockopt(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value(),
+                   info[2].As<Napi::Number>().Int32Value(), value.Data(),
+                   static_cast<socklen_t>(value.ByteLength()));
+  return Napi::Number::New(info.Env(), result == 0 ? 0 : errno);
 }
 
 NODE_API_ADDON(Environment)

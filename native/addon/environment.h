@@ -28,6 +28,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value trace(const Napi::CallbackInfo& info);
   Napi::Value pair(const Napi::CallbackInfo& info);
+  Napi::Value set_socket_option(const Napi::CallbackInfo& info);
 
   void teardown() noexcept;
 

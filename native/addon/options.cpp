@@ -95,13 +95,14 @@ Will will_of(const Napi::Object& object) {
 
 ConnectionOptions read_connection_options(const Napi::Object& object) {
   ConnectionOptions options;
+  // First, so that it is closed whatever goes wrong with the others.
+  if (const Napi::Value descriptor = object.Get("descriptor"); descriptor.IsNumber()) {
+    options.descriptor = Descriptor(integer_of(descriptor));
+  }
   options.addresses = addresses_of(object.Get("addresses").As<Napi::Array>());
   options.max_inflight = static_cast<std::uint16_t>(integer_of(object.Get("maxInflight")));
   options.session = bytes_of(object.Get("session"));
   options.socket = socket_of(object);
-  if (const Napi::Value descriptor = object.Get("descriptor"); descriptor.IsNumber()) {
-    options.descriptor = Descriptor(integer_of(descriptor));
-  }
   if (const Napi::Value tls = object.Get("tls"); tls.IsObject()) {
     options.tls = tls_of(tls.As<Napi::Object>());
   }
