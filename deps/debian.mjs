@@ -79,14 +79,15 @@ export function extract(deb, folder) {
  * @param {string} name the package
  * @param {string} path the program's path in it
  * @param {string} probe an argument with which the program starts, prints something and ends
+ * @param {string[]} [others] further packages to unpack beside it
  * @returns {string} the path of a script that runs the program with its libraries
  */
-export function fetchProgram(name, path, probe) {
+export function fetchProgram(name, path, probe, others = []) {
   const folder = join(build, 'tools', name)
   const program = join(folder, 'run')
   const work = `${folder}.${process.pid}`
   try {
-    for (const deb of download(missingPackages([name]), join(work, 'packages'))) extract(deb, work)
+    for (const deb of download(missingPackages([name, ...others]), join(work, 'packages'))) extract(deb, work)
     rmSync(join(work, 'packages'), { recursive: true })
     rmSync(folder, { recursive: true, force: true })
     renameSync(work, folder)
@@ -103,10 +104,13 @@ export function fetchProgram(name, path, probe) {
   ]
   writeFileSync(program, script.join('\n'), { mode: 0o755 })
   const answer = spawnSync(program, [probe], { encoding: 'utf8' })
-  if (answer.error || !answer.stdout)
+  if (answer.error || !(answer.stdout || answer.stderr) || answer.status === NOT_STARTED)
     throw new Error(`${name} does not run: ${answer.error?.message ?? answer.stderr}`)
   return program
 }
+
+/** What a shell's exit code says of a program, or of a library of its, that it did not find. */
+const NOT_STARTED = 127
 
 function works(command, ...args) {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0

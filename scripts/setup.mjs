@@ -1,9 +1,10 @@
 // Brings a fresh clone to where the package runs, and does only what is missing: the packages of the lock file,
 // Paho C, the addon, the compiled TypeScript. Plain Node: works without node_modules.
 //
-//   node scripts/setup.mjs [--with mosquitto]
+//   node scripts/setup.mjs [--with servers]
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
 import { PrepareError, preparePaho } from '../deps/prepare.mjs'
@@ -11,16 +12,16 @@ import * as steps from './steps.mjs'
 import { at, Failure, say } from './steps.mjs'
 
 /**
- * @param {{ mosquitto?: boolean }} [options] mosquitto: also find or fetch the broker that the tests start
+ * @param {{ servers?: boolean }} [options] servers: also find or fetch the broker and the proxies that the tests start
  * @throws {Failure} that names what is missing and the command to type
  */
-export function setup({ mosquitto = false } = {}) {
+export function setup({ servers = false } = {}) {
   checkNode()
   installPackages()
   prepareLibrary()
   buildAddon()
   compile()
-  if (mosquitto) provideMosquitto()
+  if (servers) provideServers()
 }
 
 function checkNode() {
@@ -125,40 +126,55 @@ function compile() {
   steps.markDone('typescript', inputs)
 }
 
-// --- Mosquitto -------------------------------------------------------------------------------------------------
+// --- Servers for the tests -------------------------------------------------------------------------------------
 
-/** Writes where mosquitto is to build/tools.json, for the tests. */
-function provideMosquitto() {
-  const file = at('build/tools.json')
-  const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-  if (known.mosquitto && existsSync(known.mosquitto)) return
-  const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', 'C:\\Program Files\\mosquitto']
-  const mosquitto = steps.findProgram('mosquitto', folders) ?? fetchMosquitto()
-  mkdirSync(at('build'), { recursive: true })
-  writeFileSync(file, `${JSON.stringify({ ...known, mosquitto }, null, 2)}\n`)
+/** The servers that the tests start: Debian's package, the program's path in it, an argument that it answers. */
+const SERVERS = {
+  mosquitto: { path: 'usr/sbin/mosquitto', probe: '-h' },
+  nginx: { path: 'usr/sbin/nginx', probe: '-v', others: ['libnginx-mod-stream'] },
+  tinyproxy: { path: 'usr/bin/tinyproxy', probe: '-v' },
+  microsocks: { path: 'usr/bin/microsocks', probe: '-h' },
+  'dante-server': { path: 'usr/sbin/danted', probe: '-v' },
 }
 
-function fetchMosquitto() {
+/** Writes where they are to build/tools.json, for the tests. */
+function provideServers() {
+  const file = at('build/tools.json')
+  const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  const missing = Object.keys(SERVERS).filter((name) => !known[name] || !existsSync(known[name]))
+  if (missing.length === 0) return
+  for (const name of missing) known[name] = findServer(name) ?? fetchServer(name)
+  mkdirSync(at('build'), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(known, null, 2)}\n`)
+}
+
+function findServer(name) {
+  const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', `C:\\Program Files\\${name}`]
+  return steps.findProgram(basename(SERVERS[name].path), folders)
+}
+
+function fetchServer(name) {
   const command =
     {
-      darwin: 'brew install mosquitto',
-      win32: 'winget install EclipseFoundation.Mosquitto',
-    }[process.platform] ?? 'sudo apt-get update && sudo apt-get install mosquitto'
-  const advice = `Install the package mosquitto: ${command}`
-  if (!hasApt()) throw new Failure(`mosquitto, which the tests start, was not found.\n${advice}`)
-  say("Fetching Debian's mosquitto for the tests, into build/tools")
+      darwin: `brew install ${name}`,
+      win32: `winget install ${name}`,
+    }[process.platform] ?? `sudo apt-get update && sudo apt-get install ${name}`
+  const advice = `Install the package ${name}: ${command}`
+  if (!hasApt()) throw new Failure(`${name}, which the tests start, was not found.\n${advice}`)
+  say(`Fetching Debian's ${name} for the tests, into build/tools`)
+  const { path, probe, others } = SERVERS[name]
   try {
-    return fetchProgram('mosquitto', 'usr/sbin/mosquitto', '-h')
+    return fetchProgram(name, path, probe, others)
   } catch (error) {
-    throw new Failure(`mosquitto, which the tests start, could not be fetched: ${error.message}\n${advice}`)
+    throw new Failure(`${name}, which the tests start, could not be fetched: ${error.message}\n${advice}`)
   }
 }
 
 if (steps.isMain(import.meta.url)) {
   await steps.main(() => {
     const { values } = parseArgs({ options: { with: { type: 'string', multiple: true, default: [] } } })
-    const unknown = values.with.filter((name) => name !== 'mosquitto')
-    if (unknown.length > 0) throw new Failure(`Unknown: --with ${unknown.join(', ')}. It can be mosquitto.`)
-    setup({ mosquitto: values.with.includes('mosquitto') })
+    const unknown = values.with.filter((name) => name !== 'servers')
+    if (unknown.length > 0) throw new Failure(`Unknown: --with ${unknown.join(', ')}. It can be servers.`)
+    setup({ servers: values.with.includes('servers') })
   })
 }

@@ -31,7 +31,7 @@ function provideNode(major) {
 }
 
 await main(async () => {
-  setup({ mosquitto: true })
+  setup({ servers: true })
   compileTests()
   const counts = { passed: 0, failed: 0 }
   const asked = process.argv.slice(2)

@@ -42,7 +42,7 @@ async function nativeTests() {
 }
 
 await main(async () => {
-  await step('Setup', () => setup({ mosquitto: true }))
+  await step('Setup', () => setup({ servers: true }))
   if (counts.failed === 0) {
     await step('Lint and format', () => lint())
     await step('Native tests', nativeTests)
