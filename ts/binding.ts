@@ -10,6 +10,8 @@
 export interface Binding {
   /** The version of Eclipse Paho MQTT C inside, for example `1.3.12`. */
   readonly pahoVersion: string
+  /** Whether the process has an OpenSSL 3 for `ConnectionOptions.tls`. */
+  readonly hasTls: boolean
   /**
    * Registers the environment's doorbell. Called once, before anything else.
    * @param onEvents runs on this environment's event loop when events wait; one call for a whole burst
@@ -40,12 +42,35 @@ export interface Binding {
   drain(slab: Uint8Array, offset: number, index: Uint32Array): number
   /** Turns Paho's own trace lines, as TRACE records, on or off. */
   trace(enabled: boolean): void
+  /**
+   * Makes two connected sockets: a `descriptor` for `open()`, which must follow at once, and one for JavaScript.
+   * Whatever is written to one comes out at the other.
+   */
+  pair(): [engineEnd: number, nodeEnd: number]
+  /**
+   * setsockopt(2).
+   * @returns 0, or the operating system's error number
+   */
+  setSocketOption(descriptor: number, level: number, name: number, value: Uint8Array): number
 }
 
 /** The options of one connection. */
 export interface ConnectionOptions {
-  /** In order of preference; they are raced as in RFC 8305 ("happy eyeballs"). */
-  addresses: Array<[address: string, port: number, family: 4 | 6]>
+  /**
+   * In order of preference; they are raced as in RFC 8305 ("happy eyeballs"). Family 0 is the path of a unix socket,
+   * with port 0.
+   */
+  addresses: Array<[address: string, port: number, family: 0 | 4 | 6]>
+  /** A connected socket to use instead of an address; the native side closes it. */
+  descriptor?: number
+  /** An address to connect from, not a name. */
+  bindAddress?: string
+  /** A port to connect from. */
+  bindPort?: number
+  /** What setsockopt(2) gets for the socket before it is connected. */
+  socketOptions?: Array<[level: number, name: number, value: Uint8Array]>
+  /** For TLS; only with `Binding.hasTls`. */
+  tls?: ConnectionTls
   /** The protocol level of CONNECT: 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0. */
   protocol: 3 | 4 | 5
   identifier: string
@@ -62,6 +87,36 @@ export interface ConnectionOptions {
   maxInflight: number
   /** The bytes of the SESSION record of this session's last connection; none for a new session. */
   session?: Uint8Array
+}
+
+/** TLS of one connection. Texts are PEM, and lists in OpenSSL's notation. */
+export interface ConnectionTls {
+  /** The certificates that are trusted. */
+  ca: string
+  /** Whether the broker's certificate must be trusted. */
+  verify: boolean
+  /** Revocation lists; every issuer must have one then. */
+  crl?: string
+  /** The client's certificate, followed by those above it. */
+  certificate?: string
+  key?: string
+  /** What the key is encrypted with. */
+  passphrase?: string
+  /** For TLS 1.2 and older. */
+  ciphers?: string
+  /** For TLS 1.3. */
+  cipherSuites?: string
+  groups?: string
+  signatureAlgorithms?: string
+  /** As on the wire: 0x0303 is TLS 1.2. */
+  minimumVersion?: number
+  maximumVersion?: number
+  /** As on the wire (RFC 7301). */
+  alpn?: Uint8Array
+  /** What is sent to the broker (SNI); none without it. */
+  serverName?: string
+  /** The name or address that must be in the certificate; any will do without it. */
+  verifiedHost?: string
 }
 
 /** The will of one connection. */
@@ -136,10 +191,17 @@ export const CAUSE_SERVER_DISCONNECT = 4
 export const CAUSE_KEEPALIVE = 5
 /** The server broke the protocol: an MQTT 5 reason code as code, an English description as bytes. */
 export const CAUSE_PROTOCOL = 6
+/**
+ * TLS failed. The code is the result of the verification (`X509_V_ERR_…`), 0 if it is not what failed. The bytes are
+ * OpenSSL's error, after the name of a field of `ConnectionTls` and a colon if it is about that.
+ */
+export const CAUSE_TLS = 7
 
 export const TRANSPORT_CONNECT = 1
 export const TRANSPORT_READ = 2
 export const TRANSPORT_WRITE = 3
+/** The stream ended during TLS' handshake. */
+export const TRANSPORT_HANDSHAKE = 4
 
 /**
  * Words that every command begins with: 0 the length of the whole command in bytes, padded to a multiple of 4;

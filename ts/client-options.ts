@@ -151,16 +151,6 @@ export const CLIENT_OPTION_NAMES: readonly string[] = Object.keys(NAMES)
 /** The names of the options that were used although this release does nothing with them yet. */
 export function unsupportedOptions(settings: ClientSettings): string[] {
   const used: Record<string, boolean> = {
-    transport: settings.transport !== 'tcp',
-    tlsContext: settings.tlsContext !== null,
-    tlsParams: settings.tlsParams !== null,
-    tlsInsecure: settings.tlsInsecure !== null,
-    proxy: settings.proxy !== null,
-    bindAddress: settings.bindAddress !== '',
-    bindPort: settings.bindPort !== 0,
-    socketOptions: settings.socketOptions.length > 0,
-    websocketPath: settings.websocketPath !== null,
-    websocketHeaders: settings.websocketHeaders !== null,
     reconnect: settings.reconnect !== null,
     offlineQueue: settings.offlineQueue !== null,
     store: settings.store !== null,

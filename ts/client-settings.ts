@@ -44,6 +44,7 @@ import type { ProxySettings } from './proxy-settings.js'
 import { FifoQueue, type QueueType } from './queues.js'
 import { checkReconnect, type ReconnectSettings } from './reconnect-options.js'
 import type { TLSParameters } from './tls-parameters.js'
+import { readUrl } from './transports/urls.js'
 import {
   checkBoolean,
   checkChoice,
@@ -123,11 +124,12 @@ export class ClientSettings {
    *   contradict each other; with Python's text where it has one
    */
   constructor(
-    hostname: string,
+    hostnameOrUrl: string,
     portOrOptions?: number | null | (ClientOptions & { port?: number | null | undefined }),
     furtherOptions?: ClientOptions | null,
   ) {
-    const [port, options] = splitArguments(portOrOptions, furtherOptions)
+    const given = splitArguments(portOrOptions, furtherOptions)
+    const { hostname, port, options } = readUrl({ hostname: hostnameOrUrl, ...given })
 
     this.maxConcurrentOutgoingCalls = checkConcurrency(options.maxConcurrentOutgoingCalls)
     this.protocol = checkProtocol(options.protocol)
@@ -158,7 +160,7 @@ export class ClientSettings {
     this.properties =
       this.protocol === ProtocolVersion.V5 ? Properties.from(PacketTypes.CONNECT, properties ?? {}) : null
     this.hostname = checkHostname(hostname)
-    this.port = checkPort(port)
+    this.port = checkPort(port ?? USUAL_PORT)
     this.keepalive = checkKeepalive(options.keepalive)
     this.bindPort = checkBindPort(options.bindPort)
     this.bindAddress = checkText('bindAddress', options.bindAddress ?? '')
@@ -223,6 +225,12 @@ export class ClientSettings {
         throw rangeError('bindAddress and bindPort do not apply to the transport "unix"')
       }
     }
+    if (typeof this.transport === 'function') {
+      const set = this.bindAddress !== '' || this.bindPort !== 0 || this.socketOptions.length > 0
+      if (set)
+        throw rangeError('bindAddress, bindPort and socketOptions do not apply to a transport of your own')
+      if (this.proxy !== null) throw rangeError('proxy does not apply to a transport of your own')
+    }
     if (this.protocol !== ProtocolVersion.V5) {
       if (this.topicAliases > 0) throw rangeError('topicAliases only apply to MQTT V5')
       if (this.#authentication !== null) throw rangeError('authentication only applies to MQTT V5')
@@ -244,16 +252,16 @@ function isFifo(queueType: QueueType): boolean {
 function splitArguments(
   portOrOptions: unknown,
   furtherOptions: ClientOptions | null | undefined,
-): [port: unknown, options: ClientOptions] {
+): { port: unknown; options: ClientOptions } {
   if (!isObject(portOrOptions)) {
     const options = furtherOptions ?? {}
     checkKeys('Client()', options, OPTIONS)
-    return [portOrOptions ?? USUAL_PORT, options]
+    return { port: portOrOptions, options }
   }
   if (furtherOptions !== undefined && furtherOptions !== null) {
     throw typeError(`port must be a number, not ${describeType(portOrOptions)}`)
   }
   checkKeys('Client()', portOrOptions, OPTIONS_AND_PORT)
   const { port, ...options } = portOrOptions
-  return [port ?? USUAL_PORT, options]
+  return { port, options }
 }

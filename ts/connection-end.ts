@@ -4,8 +4,10 @@ import {
   CAUSE_LOCAL,
   CAUSE_REFUSED,
   CAUSE_SERVER_DISCONNECT,
+  CAUSE_TLS,
   CAUSE_TRANSPORT,
   TRANSPORT_CONNECT,
+  TRANSPORT_HANDSHAKE,
   TRANSPORT_WRITE,
 } from './binding.js'
 import { errnoText, systemError } from './errno.js'
@@ -13,6 +15,9 @@ import { MqttCodeError, MqttConnectError, MqttError } from './errors.js'
 import { type PacketType, PacketTypes } from './packet-types.js'
 import { Properties } from './properties.js'
 import { connackReasonCode, type ReasonCode, receivedReasonCode } from './reason-code.js'
+import { failureText } from './transports/failures.js'
+import type { Link } from './transports/link.js'
+import { nativeTlsFault, tlsCause, tlsError } from './transports/tls-errors.js'
 
 /** Paho's code for a connection that went without a better reason. */
 const CONNECTION_LOST = 7
@@ -43,14 +48,16 @@ export function endCause(end: ConnectionEnd): MqttError | null {
 }
 
 /** @param isV5 whether the connection spoke MQTT 5 */
-export function connectionEnd(closed: Closed, isV5: boolean): ConnectionEnd {
+export function connectionEnd(closed: Closed, link: Link, isV5: boolean): ConnectionEnd {
   const { cause, code, bytes } = closed
   switch (cause) {
     case CAUSE_LOCAL:
     case CAUSE_ABORTED:
       return cleanEnd()
     case CAUSE_TRANSPORT:
-      return transportEnd(closed)
+      return transportEnd(closed, link)
+    case CAUSE_TLS:
+      return tlsEnd(closed, link)
     case CAUSE_REFUSED: {
       const rc = connackReasonCode(isV5, code)
       if (rc === undefined)
@@ -72,17 +79,35 @@ export function cleanEnd(): ConnectionEnd {
   return { isClean: true, error: () => new MqttCodeError(CONNECTION_LOST) }
 }
 
-function transportEnd({ opened, code, errno, bytes }: Closed): ConnectionEnd {
-  const where = bytes.toString()
+function transportEnd({ opened, code, errno, bytes }: Closed, link: Link): ConnectionEnd {
+  const where = bytes.toString() || link.where
+  // What the native side saw then was only the end of our own part of the way.
+  const { failure } = link
+  if (failure !== null) {
+    return opened ? lost(failure) : failed(`${failureText(failure)} (${where})`, failure)
+  }
   if (errno === 0) {
-    const when = opened ? '' : ' before CONNACK'
-    const cause = Object.assign(fact(`The broker closed the connection${when} (${where})`), { code: 'EOF' })
-    return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
+    const when = code === TRANSPORT_HANDSHAKE ? ' during the TLS handshake' : opened ? '' : ' before CONNACK'
+    return lost(Object.assign(fact(`The broker closed the connection${when} (${where})`), { code: 'EOF' }))
   }
   const syscall = code === TRANSPORT_CONNECT ? 'connect' : code === TRANSPORT_WRITE ? 'write' : 'read'
   const cause = withoutStack(systemError(errno, syscall, where))
-  if (opened) return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
-  const text = `${errnoText(errno)} (${where})`
+  return opened ? lost(cause) : failed(`${errnoText(errno)} (${where})`, cause)
+}
+
+function tlsEnd({ opened, code, bytes }: Closed, { where }: Link): ConnectionEnd {
+  const fault = nativeTlsFault(code, bytes.toString())
+  if (opened) return lost(tlsCause(fault, where))
+  return { isClean: false, error: () => tlsError(fault, where) }
+}
+
+/** It was there, and is no more. */
+function lost(cause: Error): ConnectionEnd {
+  return { isClean: false, error: () => new MqttCodeError(CONNECTION_LOST, '', { cause }) }
+}
+
+/** It was never there. */
+function failed(text: string, cause: Error): ConnectionEnd {
   return { isClean: false, error: () => new MqttError(text, { code: 'ERR_MQTT_TRANSPORT', cause }) }
 }
 

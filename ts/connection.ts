@@ -1,4 +1,6 @@
 import {
+  CAUSE_LOCAL,
+  CAUSE_PROTOCOL,
   CAUSE_REFUSED,
   CAUSE_SERVER_DISCONNECT,
   CODE_REFUSED,
@@ -21,6 +23,7 @@ import { Properties } from './properties.js'
 import { type ReasonCode, receivedReasonCode } from './reason-code.js'
 import type { ConnectionEvents, Runtime } from './runtime.js'
 import type { FiltersCall } from './subscriptions.js'
+import type { Link } from './transports/link.js'
 
 const UNSPECIFIED_ERROR = 128
 /** Paho's code for what has no other. */
@@ -53,11 +56,15 @@ export class Connection implements ConnectionEvents {
   private readonly inbox: Inbox
   private readonly log: PacketLog | null
 
-  /** @param number what `Binding.open()` gave */
+  /**
+   * @param number what `Binding.open()` gave
+   * @param link what it was given
+   */
   constructor(
     private readonly runtime: Runtime,
     private readonly number: number,
     private readonly owner: ConnectionOwner,
+    private readonly link: Link,
     isV5: boolean,
   ) {
     this.hasProperties = isV5
@@ -124,6 +131,7 @@ export class Connection implements ConnectionEvents {
   abort(): void {
     this.runtime.commands.close(this.number, true, 0)
     this.runtime.changed()
+    this.link.destroy()
     this.end(cleanEnd())
   }
 
@@ -166,7 +174,13 @@ export class Connection implements ConnectionEvents {
   closed(cause: number, code: number, errno: number, bytes: Buffer): void {
     if (cause === CAUSE_REFUSED) this.log?.receivedConnack(false, code, null)
     else if (cause === CAUSE_SERVER_DISCONNECT) this.log?.receivedDisconnect(code)
-    this.end(connectionEnd({ opened: this.isOpened, cause, code, errno, bytes }, this.hasProperties))
+    const { link } = this
+    const closed = { opened: this.isOpened, cause, code, errno, bytes }
+    const end = connectionEnd(closed, link, this.hasProperties)
+    // Where a stream of Node's is part of the way, DISCONNECT may still be in it.
+    if (cause === CAUSE_LOCAL && link.drained !== null) void link.drained.then(() => this.end(end))
+    else this.end(end)
+    if (cause !== CAUSE_LOCAL && cause !== CAUSE_PROTOCOL) link.destroy()
   }
 
   private startFilters(kind: number, call: FiltersCall, timeout: number, entry: Callable): Promise<unknown> {

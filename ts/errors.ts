@@ -10,6 +10,8 @@ export type MqttErrorCode =
   | 'ERR_MQTT_DISCONNECTED'
   /** The network said no: `cause` has its own `code`, such as `ECONNREFUSED`. */
   | 'ERR_MQTT_TRANSPORT'
+  /** TLS said no: `cause` has its own `code`, such as `CERT_HAS_EXPIRED`. */
+  | 'ERR_MQTT_TLS'
   /** The engine or the broker answered with a code: `rc`. */
   | 'ERR_MQTT_CODE'
   /** The broker refused the connection: `rc`. */

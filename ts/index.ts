@@ -38,6 +38,7 @@ export {
 export type { SubscribeTopic, Subscription } from './subscriptions.js'
 export { type CertReqs, TLSParameters, type TLSParametersLiteral, type TLSVersion } from './tls-parameters.js'
 export { Topic, type TopicLike, Wildcard, type WildcardLike } from './topic.js'
+export { SocketConstants } from './transports/socket-constants.js'
 export type { QoS } from './validate.js'
 export { version, versionTuple } from './version.js'
 export { Will, type WillLiteral, type WillOptions } from './will.js'

@@ -6,13 +6,14 @@ import { type ConnectionEnd, endCause } from './connection-end.js'
 import { type Callable, CallSite, MqttCodeError, MqttError, MqttReentrantError } from './errors.js'
 import type { Inbox } from './inbox.js'
 import { PacketLog } from './log-lines.js'
-import { type Address, lookUp } from './name-lookup.js'
 import { timedOut } from './operation.js'
 import { PendingCall } from './pending-call.js'
 import type { CallPolicy } from './pending-operations.js'
 import type { Properties } from './properties.js'
 import { ProtocolVersion } from './protocol-version.js'
 import { type Runtime, runtime } from './runtime.js'
+import type { LinkFields } from './transports/link.js'
+import { openLink } from './transports/transport.js'
 
 /** Paho's code for a call without a connection. */
 const NOT_CONNECTED = 4
@@ -26,6 +27,8 @@ export class Lifecycle implements ConnectionOwner {
   identifier: string
 
   private attempt: PendingCall | null = null
+  /** Ends what makes the way to the broker for the attempt. */
+  private setUp: AbortController | null = null
   private disconnection: PendingCall | null = null
   /** From the beginning of its opening to its end. */
   private connection: Connection | null = null
@@ -85,6 +88,7 @@ export class Lifecycle implements ConnectionOwner {
           code: 'ERR_MQTT_DISCONNECTED',
         }),
       )
+      this.setUp?.abort()
       connection?.abort()
       this.endIteration(null)
       return Promise.resolve()
@@ -135,15 +139,17 @@ export class Lifecycle implements ConnectionOwner {
   }
 
   private async open(environment: Runtime, attempt: PendingCall): Promise<void> {
+    const { settings } = this
+    const { binding } = environment
+    this.setUp = new AbortController()
     try {
-      const { hostname, port } = this.settings
-      const addresses = await lookUp(hostname, port)
+      const link = await openLink({ binding, settings, signal: this.setUp.signal })
       if (this.attempt !== attempt) return
-      const options = this.connectionOptions(addresses)
-      const isV5 = this.settings.protocol === ProtocolVersion.V5
-      if (this.settings.logger.pahoTrace === true) environment.trace(this.settings.logger)
-      this.connection = new Connection(environment, environment.binding.open(options), this, isV5)
-      this.log?.sendingConnect(options, this.settings.properties)
+      const options = this.connectionOptions(link.fields(binding))
+      const isV5 = settings.protocol === ProtocolVersion.V5
+      if (settings.logger.pahoTrace === true) environment.trace(settings.logger)
+      this.connection = new Connection(environment, binding.open(options), this, link, isV5)
+      this.log?.sendingConnect(options, settings.properties)
     } catch (error) {
       if (this.attempt !== attempt) return
       this.attempt = null
@@ -157,6 +163,7 @@ export class Lifecycle implements ConnectionOwner {
     const { attempt, connection } = this
     this.attempt = null
     attempt?.reject(reason)
+    this.setUp?.abort()
     connection?.abort()
   }
 
@@ -176,11 +183,11 @@ export class Lifecycle implements ConnectionOwner {
     this.settings.logger.warn(`Could not gracefully disconnect: ${why}. Forcing disconnection.`)
   }
 
-  private connectionOptions(addresses: Address[]): ConnectionOptions {
+  private connectionOptions(fields: LinkFields): ConnectionOptions {
     const { settings, session } = this
     const { protocol, identifier, cleanStart, keepalive, username, password, will, properties } = settings
     const options: ConnectionOptions = {
-      addresses,
+      ...fields,
       protocol,
       identifier,
       cleanStart,

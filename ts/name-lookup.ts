@@ -32,7 +32,11 @@ export function lookUp(hostname: string, port: number): Promise<Address[]> {
   })
 }
 
+/** What Python says to a name that was not found. */
+export function lookupText(error: NodeJS.ErrnoException): string {
+  return TEXTS[error.code ?? ''] ?? error.message
+}
+
 function failure(error: NodeJS.ErrnoException, where: string): MqttError {
-  const text = TEXTS[error.code ?? ''] ?? error.message
-  return new MqttError(`${text} (${where})`, { code: 'ERR_MQTT_TRANSPORT', cause: error })
+  return new MqttError(`${lookupText(error)} (${where})`, { code: 'ERR_MQTT_TRANSPORT', cause: error })
 }

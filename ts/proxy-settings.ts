@@ -11,7 +11,10 @@ import {
   typeError,
 } from './validate.js'
 
-/** The kind of proxy, by name or by PySocks' number: 1 SOCKS4, 2 SOCKS5, 3 HTTP CONNECT. */
+/**
+ * The kind of proxy, by name or by PySocks' number: 1 SOCKS4, which becomes SOCKS4a when `proxyRdns` wants that;
+ * 2 SOCKS5; 3 HTTP CONNECT. `'socks4'` by name is SOCKS4 alone, which can only carry addresses.
+ */
 export type ProxyType = 1 | 2 | 3 | 'socks4' | 'socks4a' | 'socks5' | 'http'
 
 /** Proxy settings as an object literal. */

@@ -225,16 +225,3 @@ for (const [what, { port = 1883, ...options }, instanceOf, message] of contradic
 test('an empty host name is an argument error', (t) => {
   t.throws(() => new Client(''), { instanceOf: RangeError, message: /Invalid host\./ })
 })
-
-for (const [what, options] of [
-  ['websockets', { transport: 'websockets' }],
-  ['unix sockets', { transport: 'unix' }],
-  ['TLS', { tlsParams: {} }],
-] as const) {
-  test(`${what} are accepted, and connect() says that they are not there yet`, async (t) => {
-    const client = new Client('localhost', 1883, options)
-    const error = (await rejection(patience, 'connect()', client.connect())) as MqttError
-    t.true(error instanceof MqttError)
-    t.is(error.code, 'ERR_MQTT_UNSUPPORTED')
-  })
-}

@@ -1,0 +1,33 @@
+import type { ConnectionTls } from '../binding.js'
+import type { ClientSettings } from '../client-settings.js'
+import { lookUp } from '../name-lookup.js'
+import type { Link, LinkFields } from './link.js'
+import { socketFields } from './socket-options.js'
+
+/** A way that the native side makes all by itself: TCP or a unix socket, plain or with its own TLS. */
+export class DirectLink implements Link {
+  readonly failure = null
+  readonly drained = null
+
+  private constructor(
+    readonly where: string,
+    private readonly options: LinkFields,
+  ) {}
+
+  /** @throws {MqttError} the host cannot be found */
+  static async to(settings: ClientSettings, where: string, tls: ConnectionTls | null): Promise<DirectLink> {
+    const { hostname, port, transport } = settings
+    const options: LinkFields = {
+      addresses: transport === 'unix' ? [[hostname, 0, 0]] : await lookUp(hostname, port),
+      ...(await socketFields(settings)),
+    }
+    if (tls !== null) options.tls = tls
+    return new DirectLink(where, options)
+  }
+
+  fields(): LinkFields {
+    return this.options
+  }
+
+  destroy(): void {}
+}

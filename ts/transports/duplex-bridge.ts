@@ -1,0 +1,98 @@
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Binding, ConnectionTls } from '../binding.js'
+import type { Link, LinkFields } from './link.js'
+
+/** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
+const LINGER = 2000
+
+/**
+ * A way over a stream of Node's. The native side has one end of a pair of sockets, a socket of Node's is the other,
+ * and this passes on what comes to either, with its backpressure. Native TLS, if there is any, goes through here.
+ */
+export class DuplexBridge implements Link {
+  failure: Error | null = null
+  readonly drained: Promise<void>
+  private setDrained!: () => void
+  /** Chunks written to the stream that have not left it. */
+  private writing = 0
+  private nearEnded = false
+
+  /**
+   * @param layers the stream and those below it, the lowest first
+   * @param where what errors call the broker
+   * @param tls for TLS on the native side
+   */
+  constructor(
+    private readonly layers: readonly Duplex[],
+    readonly where: string,
+    private readonly tls: ConnectionTls | null,
+  ) {
+    this.drained = new Promise((resolve) => {
+      this.setDrained = resolve
+    })
+    for (const layer of layers) {
+      // What happens to a lower one is the reason of what the upper ones report.
+      layer.on('error', (error) => {
+        this.failure ??= error
+      })
+    }
+  }
+
+  fields(binding: Binding): LinkFields {
+    const [theirs, ours] = binding.pair()
+    this.connect(new Socket({ fd: ours, allowHalfOpen: true }))
+    const fields: LinkFields = { addresses: [], descriptor: theirs }
+    if (this.tls !== null) fields.tls = this.tls
+    return fields
+  }
+
+  destroy(): void {
+    for (const layer of this.layers) layer.destroy()
+  }
+
+  /** @param near the native side is at its other end */
+  private connect(near: Socket): void {
+    const stream = this.layers.at(-1) as Duplex
+    // A connection alone does not keep the event loop alive; what is pending on it does (runtime.ts).
+    for (const socket of [near, ...this.layers]) {
+      if ('unref' in socket && typeof socket.unref === 'function') socket.unref()
+    }
+    stream.on('data', (chunk: Uint8Array) => {
+      if (!near.write(chunk)) stream.pause()
+    })
+    near.on('drain', () => stream.resume())
+    // The native side sees the end after all that came before it.
+    stream.once('end', () => near.end())
+    stream.once('close', () => {
+      near.end()
+      this.setDrained()
+    })
+
+    const written = () => {
+      this.writing--
+      this.noticeDrained()
+    }
+    near.on('data', (chunk: Uint8Array) => {
+      if (!stream.writable) return
+      this.writing++
+      if (!stream.write(chunk, written)) near.pause()
+    })
+    stream.on('drain', () => near.resume())
+    near.once('end', () => {
+      this.nearEnded = true
+      stream.end()
+      this.noticeDrained()
+    })
+    // The native side is gone, and does not take what is left for it.
+    near.once('error', () => this.destroy())
+    near.once('close', () => this.destroy())
+    if (stream.destroyed || stream.readableEnded) near.end()
+  }
+
+  private noticeDrained(): void {
+    if (!this.nearEnded || this.writing > 0) return
+    this.setDrained()
+    setTimeout(() => this.destroy(), LINGER).unref()
+  }
+}

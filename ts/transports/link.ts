@@ -1,0 +1,21 @@
+import type { Binding, ConnectionOptions } from '../binding.js'
+
+/** The fields of a connection's options that say where its bytes go. */
+export type LinkFields = Pick<
+  ConnectionOptions,
+  'addresses' | 'descriptor' | 'tls' | 'bindAddress' | 'bindPort' | 'socketOptions'
+>
+
+/** A way to the broker that is ready to be used, by one connection. */
+export interface Link {
+  /** What errors call the broker: `host:port`, or the path of a unix socket. */
+  readonly where: string
+  /** What has gone wrong in JavaScript's part of the way. */
+  readonly failure: Error | null
+  /** Settles when nothing is left in JavaScript's part that is to be sent; null where there is no such part. */
+  readonly drained: Promise<void> | null
+  /** The fields for `Binding.open()`, which must follow at once. */
+  fields(binding: Binding): LinkFields
+  /** Gives up JavaScript's part of the way, whatever is left in it. */
+  destroy(): void
+}

@@ -1,0 +1,33 @@
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket } from 'node:tls'
+import { tlsHost } from './native-tls.js'
+import { own } from './node-socket.js'
+import { nodeTlsFault, tlsError } from './tls-errors.js'
+
+/**
+ * TLS by `node:tls` over a stream: for WebSocket, for options that only it has, and for runtimes whose OpenSSL cannot
+ * be used natively.
+ * @param hostname the broker's
+ * @param where what errors call the broker
+ * @throws {MqttError} TLS failed
+ */
+export async function nodeTls(
+  stream: Duplex,
+  hostname: string,
+  options: TLSConnectionOptions,
+  where: string,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  let secured: TLSSocket | undefined
+  try {
+    secured = connect({ ...options, ...tlsHost(hostname, options), socket: stream })
+    own(secured, signal)
+    await once(secured, 'secureConnect')
+    return secured
+  } catch (error) {
+    secured?.destroy()
+    const fault = nodeTlsFault(error)
+    throw fault === null ? error : tlsError(fault, where)
+  }
+}

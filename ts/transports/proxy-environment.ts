@@ -1,0 +1,65 @@
+import { MqttError } from '../errors.js'
+import { ProxySettings, type ProxyType } from '../proxy-settings.js'
+
+const TYPES: Readonly<Record<string, ProxyType>> = {
+  'http:': 'http',
+  'socks:': 'socks5',
+  'socks5:': 'socks5',
+  'socks5h:': 'socks5',
+  'socks4:': 'socks4',
+  'socks4a:': 'socks4a',
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The proxy that the environment asks for, as paho does in Python: `mqtt_proxy` is a URL such as
+ * `http://proxy.example:3128` or `socks://user:password@proxy.example`, and `no_proxy` has the hosts that are
+ * reached without. Names in small letters come before those in capitals.
+ * @returns null for none
+ * @throws {MqttError} `mqtt_proxy` is no URL of a proxy
+ */
+export function environmentProxy(
+  hostname: string,
+  port: number,
+  environment: Environment = process.env,
+): ProxySettings | null {
+  const text = variable(environment, 'mqtt_proxy')
+  if (text === '' || isExempt(hostname, port, variable(environment, 'no_proxy'))) return null
+  let url: URL
+  try {
+    url = new URL(text)
+    const proxyType = TYPES[url.protocol]
+    if (proxyType !== undefined && url.hostname !== '') {
+      return new ProxySettings({
+        proxyType,
+        proxyAddr: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+        proxyPort: url.port === '' ? null : Number(url.port),
+        proxyUsername: url.username === '' ? null : decodeURIComponent(url.username),
+        proxyPassword: url.password === '' ? null : decodeURIComponent(url.password),
+      })
+    }
+  } catch {
+    // Said below, without the text: there may be a password in it.
+  }
+  throw new MqttError(
+    'The environment variable mqtt_proxy must be a URL of a proxy, such as http://host:port or socks://host:port',
+  )
+}
+
+function variable(environment: Environment, name: string): string {
+  return (environment[name] ?? environment[name.toUpperCase()] ?? '').trim()
+}
+
+/** urllib's `proxy_bypass_environment()`: `*`, or a list of hosts and domains, with or without a port. */
+function isExempt(hostname: string, port: number, list: string): boolean {
+  if (list === '*') return true
+  const host = hostname.toLowerCase()
+  return list
+    .split(',')
+    .map((entry) => entry.trim().toLowerCase().replace(/^\.+/, ''))
+    .some((entry) => {
+      if (entry === '') return false
+      return [host, `${host}:${port}`].some((name) => name === entry || name.endsWith(`.${entry}`))
+    })
+}

@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises'
+import tls, {
+  type PeerCertificate,
+  type SecureContext,
+  type ConnectionOptions as TLSConnectionOptions,
+} from 'node:tls'
+import type { ClientSettings } from '../client-settings.js'
+import type { TLSParameters } from '../tls-parameters.js'
+import { transportError } from './failures.js'
+
+/** In place of the check that the certificate is for the host: with `tlsInsecure` any host will do. */
+export function anyHost(_host: string, _certificate: PeerCertificate): undefined {}
+
+/**
+ * How the client speaks TLS, whichever options said it: as options of `tls.connect()`, with the contents of files
+ * instead of their paths. Null for a client without TLS. Read anew for each connection, so that renewed
+ * certificates are taken up.
+ * @throws {MqttError} a file cannot be read
+ */
+export async function tlsOptions(settings: ClientSettings): Promise<TLSConnectionOptions | null> {
+  const { tlsParams, tlsContext, tlsInsecure } = settings
+  if (tlsParams === null && tlsContext === null) return null
+  const options = tlsParams === null ? fromContext(tlsContext ?? {}) : await fromParameters(tlsParams)
+  // As in Python: to check the host is to require a certificate that is trusted.
+  if (tlsInsecure === false) options.rejectUnauthorized = true
+  if (tlsInsecure === true) options.checkServerIdentity = anyHost
+  return options
+}
+
+function fromContext(context: SecureContext | TLSConnectionOptions): TLSConnectionOptions {
+  if ('context' in context) return { secureContext: context }
+  const given = Object.entries(context).filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(given)
+}
+
+async function fromParameters(parameters: TLSParameters): Promise<TLSConnectionOptions> {
+  const { caCerts, certfile, keyfile, certReqs, tlsVersion, ciphers, keyfilePassword } = parameters
+  const options: TLSConnectionOptions = { rejectUnauthorized: certReqs !== 0 && certReqs !== 'none' }
+  const [ca, cert, key] = await Promise.all([caCerts, certfile, keyfile].map(readPem))
+  if (ca !== undefined) options.ca = ca
+  if (cert !== undefined) {
+    options.cert = cert
+    // As in Python: without a file of its own the key is in that of the certificate.
+    options.key = key ?? cert
+  }
+  if (keyfilePassword !== null) options.passphrase = Buffer.from(keyfilePassword).toString()
+  if (ciphers !== null) options.ciphers = withBothVersions(ciphers)
+  if (tlsVersion !== null) {
+    const [least, greatest] = typeof tlsVersion === 'string' ? [tlsVersion, tlsVersion] : tlsVersion
+    options.minVersion = least
+    options.maxVersion = greatest
+  }
+  return options
+}
+
+/** PEM is taken as it is; anything else is the path of a PEM file. */
+async function readPem(value: string | null): Promise<string | undefined> {
+  if (value === null) return undefined
+  if (value.includes('-----BEGIN ')) return value
+  try {
+    return await readFile(value, 'utf8')
+  } catch (error) {
+    throw transportError(error, value)
+  }
+}
+
+/**
+ * Node takes a list without suites of TLS 1.3 as a wish not to speak TLS 1.3, and the other way round. In Python's
+ * parameters that wish is `tlsVersion`; `ciphers` leaves the suites of a version that it does not name as they are.
+ */
+function withBothVersions(ciphers: string): string {
+  const names = ciphers.split(':')
+  const usual = tls.DEFAULT_CIPHERS.split(':')
+  const isNew = (name: string) => name.startsWith('TLS_')
+  const isOld = (name: string) => !isNew(name)
+  for (const isOfVersion of [isNew, isOld]) {
+    if (!names.some(isOfVersion)) names.push(...usual.filter(isOfVersion))
+  }
+  return names.join(':')
+}

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import type { ClientRequest } from 'node:http'
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { ClientOptions as WebSocketOptions } from 'ws'
+import type { ClientSettings } from '../client-settings.js'
+import { MqttError } from '../errors.js'
+import { failureText } from './failures.js'
+import { own } from './node-socket.js'
+import { loadOptional } from './optional-package.js'
+
+/** MQTT's largest packet (MQTT 5, 2.1.4): no message of a broker needs more. */
+const LARGEST_MESSAGE = 268_435_460
+
+/** RFC 6455, 7.4.1: normal, going away, no code; and no Close frame at all. */
+const USUAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005, 1006])
+
+/** How long the broker may take to answer a Close frame, in milliseconds. */
+const CLOSING = 1000
+
+/**
+ * A byte stream over WebSocket frames (MQTT 5, section 6): binary, subprotocol `mqtt`, whatever the frames' borders.
+ * @param stream connected with the broker, through TLS for wss
+ * @param where what errors call the broker
+ * @throws {MqttError} the handshake failed, or the package ws is not installed (`ERR_MQTT_UNSUPPORTED`)
+ * @throws what `websocketHeaders` throws
+ */
+export async function webSocket(
+  stream: Duplex,
+  settings: ClientSettings,
+  isSecure: boolean,
+  where: string,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const { WebSocket, createWebSocketStream } = await loadOptional(
+    'ws',
+    'the transport "websockets"',
+    () => import('ws'),
+  )
+  const address = addressOf(settings, isSecure)
+  const origin = `http${isSecure ? 's' : ''}://${address.host}`
+  // What is written to the stream is TLS already: for ws it is ws: in any case.
+  address.protocol = 'ws:'
+  const options: WebSocketOptions & { closeTimeout: number } = {
+    createConnection: () => stream as never,
+    closeTimeout: CLOSING,
+    finishRequest: (request) => {
+      applyHeaders(request, settings)
+      request.end()
+    },
+    headers: { Host: address.host },
+    maxPayload: LARGEST_MESSAGE,
+    origin,
+    perMessageDeflate: false,
+    skipUTF8Validation: true,
+  }
+  const socket = new WebSocket(address, 'mqtt', options)
+  // Before the stream's own listeners, so that it takes no text for packets, and no refusal for an end.
+  socket.on('message', (_data, isBinary) => {
+    if (!isBinary) packets.destroy(new Error('The broker sent a WebSocket text frame [MQTT-6.0.0-1]'))
+  })
+  socket.once('close', (code, reason) => {
+    if (!USUAL_CLOSES.has(code))
+      packets.destroy(new Error(`The broker closed the WebSocket: ${code} ${reason}`))
+  })
+  const packets = createWebSocketStream(socket)
+  own(packets, signal)
+  try {
+    await once(socket, 'open')
+    return packets
+  } catch (error) {
+    const text = `WebSocket handshake error: ${failureText(error)} (${where})`
+    throw new MqttError(text, { code: 'ERR_MQTT_TRANSPORT', cause: error })
+  }
+}
+
+/** The URL in whose place the handshake is made; its `host` leaves the usual port out. */
+function addressOf({ hostname, port, websocketPath }: ClientSettings, isSecure: boolean): URL {
+  const path = websocketPath ?? '/mqtt'
+  const host = hostname.replace(/%.*$/, '')
+  try {
+    const root = `ws${isSecure ? 's' : ''}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+    return new URL(path.startsWith('/') ? path : `/${path}`, root)
+  } catch {
+    throw new MqttError('hostname or websocketPath cannot be part of a URL', { code: 'ERR_MQTT_TRANSPORT' })
+  }
+}
+
+/** Adds to the headers of the handshake, or has the user's function replace them. */
+function applyHeaders(request: ClientRequest, { websocketHeaders }: ClientSettings): void {
+  if (websocketHeaders === null) return
+  if (typeof websocketHeaders !== 'function') {
+    for (const [name, value] of Object.entries(websocketHeaders)) request.setHeader(name, value)
+    return
+  }
+  const usual = Object.fromEntries(
+    request.getRawHeaderNames().map((name) => [name, String(request.getHeader(name))]),
+  )
+  const replaced = websocketHeaders({ ...usual })
+  for (const name of Object.keys(usual)) request.removeHeader(name)
+  for (const [name, value] of Object.entries(replaced)) request.setHeader(name, value)
+}
