@@ -181,7 +181,7 @@ export class Mosquitto {
  * A port nobody listens on. It lies below the range from which the kernel takes the ports of outgoing connections, so
  * that none of them takes it away between two starts of a broker.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_000)
     const server = createServer()
