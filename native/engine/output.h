@@ -34,8 +34,8 @@ class Output {
   // True when this is the first of what waits to be flushed: the caller sees to it that flush()
   // follows. Dropped once the stream is gone or failed.
   [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
-  // The same for what answers the broker: acknowledgements and PINGREQ. Refused after end_replies(),
-  // because nothing may follow DISCONNECT [MQTT-3.14.4-1].
+  // The same for what answers the broker: acknowledgements and PINGREQ. Refused after
+  // end_replies(), because nothing may follow DISCONNECT [MQTT-3.14.4-1].
   [[nodiscard]] bool reply(Bytes bytes);
   void end_replies() noexcept;
   void flush() noexcept;
