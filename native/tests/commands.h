@@ -1,0 +1,96 @@
+// Builds what JavaScript submits, as ts/commands.ts does.
+#pragma once
+
+#include <cstring>
+#include <initializer_list>
+#include <string>
+
+#include "engine/outbound.h"
+#include "tests/bytes.h"
+
+namespace aiomqtt::testing {
+
+inline Buffer raw_command(std::uint32_t kind, std::uint32_t flags, std::uint32_t connection,
+                          std::uint32_t operation, std::initializer_list<std::size_t> words,
+                          const Buffer& rest) {
+  std::vector<std::uint32_t> head = {0, kind | flags << 8, connection, operation};
+  for (const std::size_t word : words) head.push_back(static_cast<std::uint32_t>(word));
+  const std::size_t size = (head.size() * 4 + rest.size() + 3) / 4 * 4;
+  head[0] = static_cast<std::uint32_t>(size);
+  Buffer result(size);
+  std::memcpy(result.data(), head.data(), head.size() * 4);
+  std::copy(rest.begin(), rest.end(),
+            result.begin() + static_cast<std::ptrdiff_t>(head.size() * 4));
+  return result;
+}
+
+struct PublishFields {
+  std::string topic = "a";
+  Buffer payload;
+  int qos = 0;
+  bool retain = false;
+  Buffer properties;  // with their length prefix
+};
+
+inline PublishFields fields_of(std::string topic, const Buffer& payload, int qos) {
+  PublishFields fields;
+  fields.topic = std::move(topic);
+  fields.payload = payload;
+  fields.qos = qos;
+  return fields;
+}
+
+inline Buffer publish_command(std::uint32_t connection, std::uint32_t operation,
+                              const PublishFields& fields) {
+  return raw_command(
+      command::kPublish, static_cast<std::uint32_t>(fields.qos) | (fields.retain ? 4U : 0U),
+      connection, operation, {fields.topic.size(), fields.properties.size(), fields.payload.size()},
+      bytes(fields.topic, 0, fields.properties, fields.payload));
+}
+
+struct FilterFields {
+  std::string filter;
+  int options = 0;
+};
+
+// SUBSCRIBE or UNSUBSCRIBE.
+inline Buffer filters_command(std::uint32_t kind, std::uint32_t connection, std::uint32_t operation,
+                              const std::vector<FilterFields>& filters,
+                              const Buffer& properties = {}) {
+  Buffer rest = properties;
+  for (const FilterFields& each : filters) {
+    const auto size = static_cast<int>(each.filter.size());
+    put(rest, bytes(each.options, size & 255, size >> 8, each.filter, 0));
+  }
+  return raw_command(kind, 0, connection, operation, {filters.size(), properties.size()}, rest);
+}
+
+inline Buffer subscribe_command(std::uint32_t connection, std::uint32_t operation,
+                                const std::vector<FilterFields>& filters,
+                                const Buffer& properties = {}) {
+  return filters_command(command::kSubscribe, connection, operation, filters, properties);
+}
+
+inline Buffer unsubscribe_command(std::uint32_t connection, std::uint32_t operation,
+                                  const std::vector<FilterFields>& filters,
+                                  const Buffer& properties = {}) {
+  return filters_command(command::kUnsubscribe, connection, operation, filters, properties);
+}
+
+inline Buffer cancel_command(std::uint32_t connection, std::uint32_t operation) {
+  return raw_command(command::kCancel, 0, connection, operation, {}, {});
+}
+
+inline Buffer close_command(std::uint32_t connection, bool force = false) {
+  return raw_command(command::kClose, force ? 1 : 0, connection, 0, {0}, {});
+}
+
+inline Buffer pause_command(std::uint32_t connection) {
+  return raw_command(command::kPause, 0, connection, 0, {}, {});
+}
+
+inline Buffer resume_command(std::uint32_t connection) {
+  return raw_command(command::kResume, 0, connection, 0, {}, {});
+}
+
+}  // namespace aiomqtt::testing

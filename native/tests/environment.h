@@ -1,0 +1,64 @@
+// The JavaScript side of the engine: an inbox with its doorbell, connections, and the events of
+// each, waited for with a deadline.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "engine/connection.h"
+#include "engine/engine.h"
+#include "tests/commands.h"
+#include "tests/inbox_reader.h"
+#include "tests/network.h"
+
+namespace aiomqtt::testing {
+
+// Options for one address, with a client that has the least to say.
+ConnectionOptions options_for(const Address& address, int version = kMqtt311);
+
+class Environment {
+ public:
+  Environment();
+  // As when a worker ends: whatever is still open is abandoned.
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  std::uint32_t open(ConnectionOptions options);
+  void submit(const Buffer& commands);
+
+  // The next event of this connection. Waits for it.
+  Event next(std::uint32_t connection);
+  // The next event, which must be of this kind.
+  Event next(std::uint32_t connection, std::uint32_t kind);
+  // The next event, which must be DONE of this operation.
+  Event done(std::uint32_t connection, std::uint32_t operation);
+  // The next events, which must be SESSION and CLOSED; CLOSED with the session in `payload`.
+  Event closed(std::uint32_t connection);
+  // All events up to CLOSED.
+  std::vector<Event> all(std::uint32_t connection);
+  // True when an event is there already.
+  bool has_event(std::uint32_t connection);
+
+  // Nothing is drained while this holds, as when JavaScript is busy.
+  const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
+
+ private:
+  struct Doorbell {
+    std::mutex mutex;
+    std::condition_variable rung;
+    bool is_rung = false;
+  };
+
+  void drain();
+
+  std::shared_ptr<Doorbell> doorbell_;
+  std::shared_ptr<Inbox> inbox_;
+  InboxReader reader_;
+  std::map<std::uint32_t, std::deque<Event>> events_;
+};
+
+}  // namespace aiomqtt::testing

@@ -1,0 +1,114 @@
+// native-tests [part of a name]: runs all tests, or those whose file or name has that part.
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "tests/harness.h"
+
+namespace aiomqtt::testing {
+namespace {
+
+// No test comes near it: what takes this long hangs, and its own deadlines did not see that.
+constexpr unsigned kSecondsATest = 60;
+
+thread_local std::vector<std::string> notes;
+
+// For the signal handler, which may not allocate.
+char running[512];
+
+void on_alarm(int) {
+  [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, running, std::strlen(running));
+  ::_exit(1);
+}
+
+std::string base_name(const char* path) {
+  const std::string_view whole(path);
+  return std::string(whole.substr(whole.rfind('/') + 1));
+}
+
+bool is_wanted(const TestCase& test, const char* part) {
+  return part == nullptr || base_name(test.file).find(part) != std::string::npos ||
+         std::strstr(test.name, part) != nullptr;
+}
+
+// The failure, or nothing when the test passed.
+std::string failure_of(const TestCase& test) {
+  try {
+    test.run();
+    return {};
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+void print_comment(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::printf("#   %.*s\n", static_cast<int>(end), text.data());
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+int run_all(const char* part) {
+  std::vector<TestCase> tests = test_cases();
+  std::erase_if(tests, [part](const TestCase& test) { return !is_wanted(test, part); });
+  // By file, in the order of each file.
+  std::ranges::stable_sort(
+      tests, [](const TestCase& a, const TestCase& b) { return std::strcmp(a.file, b.file) < 0; });
+  std::signal(SIGALRM, on_alarm);
+  std::printf("TAP version 13\n1..%zu\n", tests.size());
+  int failed = 0;
+  const char* file = "";
+  for (std::size_t i = 0; i < tests.size(); ++i) {
+    const TestCase& test = tests[i];
+    if (std::strcmp(file, test.file) != 0) std::printf("# %s\n", base_name(test.file).c_str());
+    file = test.file;
+    std::fflush(stdout);
+    std::snprintf(running, sizeof running, "not ok %zu - %s\n#   it hangs\n", i + 1, test.name);
+    ::alarm(kSecondsATest);
+    const auto start = std::chrono::steady_clock::now();
+    const std::string failure = failure_of(test);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    ::alarm(0);
+    std::printf("%s %zu - %s", failure.empty() ? "ok" : "not ok", i + 1, test.name);
+    if (took.count() >= 100) std::printf(" # %.0f ms", took.count());
+    std::printf("\n");
+    if (!failure.empty()) ++failed;
+    print_comment(failure);
+    std::fflush(stdout);
+  }
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+std::vector<TestCase>& test_cases() {
+  static std::vector<TestCase> cases;
+  return cases;
+}
+
+bool register_test(const char* name, const char* file, void (*run)()) {
+  test_cases().push_back({name, file, run});
+  return true;
+}
+
+Failure::Failure(const std::string& text, std::source_location where)
+    : std::runtime_error([&] {
+        std::string whole = base_name(where.file_name()) + ":" + std::to_string(where.line());
+        whole += ": " + text;
+        for (const std::string& note : notes) whole += "\nwith " + note;
+        return whole;
+      }()) {}
+
+Note::Note(std::string text) { notes.push_back(std::move(text)); }
+Note::~Note() { notes.pop_back(); }
+
+}  // namespace aiomqtt::testing
+
+int main(int count, char** arguments) {
+  return aiomqtt::testing::run_all(count > 1 ? arguments[1] : nullptr);
+}

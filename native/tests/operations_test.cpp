@@ -1,0 +1,159 @@
+#include "engine/operations.h"
+
+#include "tests/bytes.h"
+#include "tests/harness.h"
+
+namespace aiomqtt::testing {
+namespace {
+
+using Kind = Operation::Kind;
+using Route = Operations::Route;
+
+Operation operation(Kind kind, std::uint32_t number = 1, std::uint16_t filters = 1) {
+  Operation result;
+  result.kind = kind;
+  result.number = number;
+  result.filters = filters;
+  return result;
+}
+
+std::uint16_t begin(Operations& operations, Kind kind, std::uint32_t number = 1) {
+  return operations.begin(operation(kind, number));
+}
+
+TEST("operations: packet identifiers count up from 1, or from where the session stood") {
+  Operations fresh(0);
+  CHECK_EQ(fresh.last_packet_identifier(), 0);
+  for (std::uint16_t expected = 1; expected <= 5; ++expected) {
+    CHECK_EQ(begin(fresh, Kind::kPublishQos1), expected);
+  }
+  CHECK_EQ(fresh.last_packet_identifier(), 5);
+  Operations restored(41);
+  CHECK_EQ(begin(restored, Kind::kSubscribe), 42);
+}
+
+TEST("operations: a finished one comes back once, with what JavaScript called it") {
+  Operations operations(0);
+  const std::uint16_t identifier = begin(operations, Kind::kPublishQos2, 77);
+  const auto finished = operations.finish(identifier);
+  CHECK(finished.has_value());
+  CHECK_EQ(finished->number, 77U);
+  CHECK(finished->is_publish());
+  CHECK(!operations.finish(identifier).has_value());
+  CHECK(!operations.finish(9).has_value());
+}
+
+TEST("operations: identifiers wrap after 65,535, never to 0, and skip those in use") {
+  Operations operations(65533);
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 65534);
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 65535);
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 1);
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 2);
+  CHECK(operations.finish(1).has_value());
+
+  Operations crowded(0);
+  for (int i = 1; i <= 10; ++i) CHECK_EQ(begin(crowded, Kind::kPublishQos1), i);
+  Operations again(0);
+  CHECK_EQ(begin(again, Kind::kPublishQos1), 1);
+  for (int i = 2; i <= 65535; ++i) {
+    const std::uint16_t identifier = begin(again, Kind::kPublishQos1);
+    CHECK_EQ(identifier, i);
+    CHECK(again.finish(identifier).has_value());
+  }
+  CHECK_EQ(begin(again, Kind::kPublishQos1), 2);
+}
+
+TEST("operations: with all 65,535 in use there is none, and the first that ends is the next") {
+  Operations operations(0);
+  for (int i = 1; i <= 65535; ++i) CHECK_EQ(begin(operations, Kind::kPublishQos1), i);
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 0);
+  CHECK_EQ(begin(operations, Kind::kSubscribe), 0);
+  CHECK(operations.finish(40000).has_value());
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 40000);
+  CHECK_EQ(begin(operations, Kind::kPublishQos1), 0);
+}
+
+TEST("operations: PUBACK is Paho's for a QoS 1 publish, and nobody's for anything else") {
+  Operations operations(0);
+  const std::uint16_t qos1 = begin(operations, Kind::kPublishQos1);
+  const std::uint16_t qos2 = begin(operations, Kind::kPublishQos2);
+  const std::uint16_t subscribe = begin(operations, Kind::kSubscribe);
+  CHECK_EQ(operations.route(packet::kPuback, {qos2, 0}), Route::kDrop);
+  CHECK_EQ(operations.route(packet::kPuback, {subscribe, 0}), Route::kDrop);
+  CHECK_EQ(operations.route(packet::kPuback, {999, 0}), Route::kDrop);
+  CHECK_EQ(operations.route(packet::kPuback, {qos1, 0x87}), Route::kPaho);
+  CHECK_EQ(operations.finish(qos1)->code, 0x87);
+  CHECK_EQ(operations.route(packet::kPuback, {qos1, 0}), Route::kDrop);
+}
+
+TEST("operations: PUBREC then PUBCOMP are Paho's for a QoS 2 publish, in that order only") {
+  Operations operations(0);
+  const std::uint16_t qos1 = begin(operations, Kind::kPublishQos1);
+  const std::uint16_t qos2 = begin(operations, Kind::kPublishQos2);
+  CHECK_EQ(operations.route(packet::kPubcomp, {qos2, 0}), Route::kDrop);
+  CHECK_EQ(operations.route(packet::kPubcomp, {qos1, 0}), Route::kDrop);
+  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0x10}), Route::kPaho);
+  CHECK_EQ(operations.route(packet::kPubcomp, {qos2, 0x92}), Route::kPaho);
+  CHECK_EQ(operations.finish(qos2)->code, 0x92);
+  CHECK_EQ(operations.route(packet::kPubcomp, {qos2, 0}), Route::kDrop);
+}
+
+TEST("operations: a PUBREC that nobody waits for is answered, unless it says that all is over") {
+  Operations operations(0);
+  const std::uint16_t qos1 = begin(operations, Kind::kPublishQos1);
+  const std::uint16_t qos2 = begin(operations, Kind::kPublishQos2);
+  CHECK_EQ(operations.route(packet::kPubrec, {500, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(operations.route(packet::kPubrec, {500, 0x10}), Route::kAnswerPubrel);
+  CHECK_EQ(operations.route(packet::kPubrec, {500, 0x97}), Route::kDrop);
+  CHECK_EQ(operations.route(packet::kPubrec, {qos1, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0}), Route::kPaho);
+  // A second one of the same flow must not reach Paho.
+  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0x80}), Route::kDrop);
+  CHECK_EQ(operations.finish(qos2)->code, 0);
+}
+
+TEST("operations: SUBACK and UNSUBACK must answer their own kind, a code for each filter") {
+  const struct {
+    std::uint8_t type;
+    Kind kind;
+    Kind other;
+    int version;
+    bool has_codes;
+  } table[] = {
+      {packet::kSuback, Kind::kSubscribe, Kind::kUnsubscribe, kMqtt31, true},
+      {packet::kSuback, Kind::kSubscribe, Kind::kUnsubscribe, kMqtt311, true},
+      {packet::kSuback, Kind::kSubscribe, Kind::kUnsubscribe, kMqtt5, true},
+      {packet::kUnsuback, Kind::kUnsubscribe, Kind::kSubscribe, kMqtt311, false},
+      {packet::kUnsuback, Kind::kUnsubscribe, Kind::kSubscribe, kMqtt5, true},
+  };
+  for (const auto& row : table) {
+    const Note note("type " + std::to_string(row.type) + ", version " +
+                    std::to_string(row.version));
+    Operations operations(0);
+    const std::uint16_t right = operations.begin(operation(row.kind, 1, 2));
+    const std::uint16_t wrong = operations.begin(operation(row.other, 2, 2));
+    const std::uint16_t publish = begin(operations, Kind::kPublishQos1);
+    Violation violation;
+    const auto route = [&](std::uint16_t identifier, const Buffer& codes) {
+      return operations.route(row.type, SubscriptionAck{identifier, codes}, row.version, violation);
+    };
+    CHECK_EQ(route(wrong, {0, 0}), Route::kDrop);
+    CHECK_EQ(route(publish, {0, 0}), Route::kDrop);
+    CHECK_EQ(route(999, {0, 0}), Route::kDrop);
+    if (!row.has_codes) {
+      CHECK_EQ(route(right, {}), Route::kPaho);
+      continue;
+    }
+    for (const Buffer& codes : {Buffer{}, Buffer{0}, Buffer{0, 0, 0}}) {
+      violation = {};
+      CHECK_EQ(route(right, codes), Route::kViolation);
+      CHECK_EQ(violation.reason, reason::kProtocolError);
+    }
+    CHECK_EQ(route(right, {0, 0x80}), Route::kPaho);
+    CHECK_EQ(operations.finish(right)->codes, bytes(0, 0x80));
+  }
+}
+
+}  // namespace
+}  // namespace aiomqtt::testing
