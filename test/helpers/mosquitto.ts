@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { pbkdf2Sync, randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,11 +11,6 @@ import { within } from './deadline.js'
 
 /** How long a broker may take to start, to stop or to log what a test waits for. */
 const patience = 10_000
-
-const running = new Set<Mosquitto>()
-process.on('exit', () => {
-  for (const broker of running) broker.leaveNothing()
-})
 
 /** What a test may choose about its broker. */
 export interface MosquittoOptions {
@@ -39,13 +34,13 @@ export class Mosquitto {
   readonly port: number
   readonly #folder: string
   #process: ChildProcess | undefined
+  #guard: ChildProcess | undefined
   #lines: string[] = []
   #watchers = new Set<() => void>()
 
   private constructor(port: number, folder: string) {
     this.port = port
     this.#folder = folder
-    running.add(this)
   }
 
   /** Starts a broker and waits until it accepts connections. */
@@ -109,14 +104,7 @@ export class Mosquitto {
   async stop(): Promise<void> {
     this.resume()
     await this.#end('SIGTERM')
-    running.delete(this)
     await rm(this.#folder, { recursive: true, force: true })
-  }
-
-  /** What can still be done when the test's own process ends before `stop()`. */
-  leaveNothing(): void {
-    this.#process?.kill('SIGKILL')
-    rmSync(this.#folder, { recursive: true, force: true })
   }
 
   async #configure({ settings = [], users, acl, packets = false }: MosquittoOptions): Promise<void> {
@@ -149,6 +137,7 @@ export class Mosquitto {
       env: { ...process.env, ...environment },
     })
     this.#process = child
+    this.#guard = guard(child, this.#folder)
     const exited = once(child, 'exit').then(() => {
       throw new Error(`mosquitto ended at once:\n${this.#lines.join('\n')}`)
     })
@@ -170,11 +159,28 @@ export class Mosquitto {
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process
     this.#process = undefined
+    this.#guard?.kill('SIGKILL')
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')
     child.kill(signal)
     await within(patience, `mosquitto's end after ${signal}`, exit)
   }
+}
+
+/**
+ * A shell that waits for the end of this process, however it comes, and then ends the broker and removes its folder:
+ * a test run that is killed leaves nothing behind. It knows by the end of its standard input.
+ */
+function guard(broker: ChildProcess, folder: string): ChildProcess {
+  const script = 'read -r _; kill -9 "$1"; rm -rf "$2"'
+  const shell = spawn('sh', ['-c', script, 'sh', String(broker.pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  shell.on('error', () => {})
+  shell.stdin?.on('error', () => {})
+  shell.unref()
+  return shell
 }
 
 /**
