@@ -46,9 +46,7 @@ bool load(Library& l) noexcept {
          find(l.X509_STORE_add_cert, "X509_STORE_add_cert") &&
          find(l.X509_STORE_add_crl, "X509_STORE_add_crl") &&
          find(l.X509_STORE_set_flags, "X509_STORE_set_flags") &&
-         find(l.ERR_get_error, "ERR_get_error") &&
-         find(l.ERR_peek_last_error, "ERR_peek_last_error") &&
-         find(l.ERR_clear_error, "ERR_clear_error") &&
+         find(l.ERR_get_error, "ERR_get_error") && find(l.ERR_clear_error, "ERR_clear_error") &&
          find(l.ERR_error_string_n, "ERR_error_string_n");
 }
 

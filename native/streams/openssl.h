@@ -66,7 +66,6 @@ struct Library {
   int (*X509_STORE_add_crl)(Store*, Crl*);
   int (*X509_STORE_set_flags)(Store*, unsigned long);
   unsigned long (*ERR_get_error)();
-  unsigned long (*ERR_peek_last_error)();
   void (*ERR_clear_error)();
   void (*ERR_error_string_n)(unsigned long, char*, std::size_t);
 };

@@ -194,7 +194,8 @@ std::shared_ptr<TlsContext> TlsContext::get(const TlsOptions& options, TlsError&
 
 std::string take_openssl_error() {
   const openssl::Library& l = *library();
-  const unsigned long code = l.ERR_peek_last_error();
+  // The oldest one is the cause of the others.
+  const unsigned long code = l.ERR_get_error();
   l.ERR_clear_error();
   if (code == 0) return {};
   char text[256];

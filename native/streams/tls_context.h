@@ -57,7 +57,7 @@ class TlsContext {
   openssl::Context* context_;
 };
 
-// The last error of this thread's OpenSSL queue, which is emptied.
+// The first error of this thread's OpenSSL queue, which is emptied.
 [[nodiscard]] std::string take_openssl_error();
 
 }  // namespace aiomqtt
