@@ -8,6 +8,7 @@ import {
   CAUSE_TRANSPORT,
   TRANSPORT_CONNECT,
   TRANSPORT_HANDSHAKE,
+  TRANSPORT_READ,
   TRANSPORT_WRITE,
 } from './binding.js'
 import { errnoText, systemError } from './errno.js'
@@ -17,7 +18,14 @@ import { Properties } from './properties.js'
 import { connackReasonCode, type ReasonCode, receivedReasonCode } from './reason-code.js'
 import { failureText } from './transports/failures.js'
 import type { Link } from './transports/link.js'
-import { nativeTlsFault, tlsCause, tlsError } from './transports/tls-errors.js'
+import {
+  handshakeError,
+  nativeTlsFault,
+  nodeTlsFault,
+  type TlsFault,
+  tlsCause,
+  tlsError,
+} from './transports/tls-errors.js'
 
 /** Paho's code for a connection that went without a better reason. */
 const CONNECTION_LOST = 7
@@ -57,7 +65,7 @@ export function connectionEnd(closed: Closed, link: Link, isV5: boolean): Connec
     case CAUSE_TRANSPORT:
       return transportEnd(closed, link)
     case CAUSE_TLS:
-      return tlsEnd(closed, link)
+      return tlsEnd(closed.opened, nativeTlsFault(code, bytes.toString()), link.where)
     case CAUSE_REFUSED: {
       const rc = connackReasonCode(isV5, code)
       if (rc === undefined)
@@ -81,22 +89,31 @@ export function cleanEnd(): ConnectionEnd {
 
 function transportEnd({ opened, code, errno, bytes }: Closed, link: Link): ConnectionEnd {
   const where = bytes.toString() || link.where
-  // What the native side saw then was only the end of our own part of the way.
   const { failure } = link
   if (failure !== null) {
+    // What the native side saw was only the end of our own part of the way.
+    const fault = nodeTlsFault(failure)
+    if (fault !== null) return tlsEnd(opened, fault, where)
     return opened ? lost(failure) : failed(`${failureText(failure)} (${where})`, failure)
   }
+  // What a server does that takes CONNECT for nonsense.
+  const isPuzzled = !opened && code === TRANSPORT_READ && !link.isSecure
+  const advice = isPuzzled ? '. Is that its port for TLS? Then give tlsParams.' : ''
   if (errno === 0) {
-    const when = code === TRANSPORT_HANDSHAKE ? ' during the TLS handshake' : opened ? '' : ' before CONNACK'
-    return lost(Object.assign(fact(`The broker closed the connection${when} (${where})`), { code: 'EOF' }))
+    const when = opened ? '' : ' before CONNACK'
+    return lost(
+      Object.assign(fact(`The broker closed the connection${when} (${where})${advice}`), { code: 'EOF' }),
+    )
   }
   const syscall = code === TRANSPORT_CONNECT ? 'connect' : code === TRANSPORT_WRITE ? 'write' : 'read'
   const cause = withoutStack(systemError(errno, syscall, where))
-  return opened ? lost(cause) : failed(`${errnoText(errno)} (${where})`, cause)
+  if (code === TRANSPORT_HANDSHAKE) {
+    return { isClean: false, error: () => handshakeError(errnoText(errno), where, cause) }
+  }
+  return opened ? lost(cause) : failed(`${errnoText(errno)} (${where})${advice}`, cause)
 }
 
-function tlsEnd({ opened, code, bytes }: Closed, { where }: Link): ConnectionEnd {
-  const fault = nativeTlsFault(code, bytes.toString())
+function tlsEnd(opened: boolean, fault: TlsFault, where: string): ConnectionEnd {
   if (opened) return lost(tlsCause(fault, where))
   return { isClean: false, error: () => tlsError(fault, where) }
 }

@@ -25,6 +25,10 @@ export class DirectLink implements Link {
     return new DirectLink(where, options)
   }
 
+  get isSecure(): boolean {
+    return this.options.tls !== undefined
+  }
+
   fields(): LinkFields {
     return this.options
   }

@@ -22,11 +22,13 @@ export class DuplexBridge implements Link {
    * @param layers the stream and those below it, the lowest first
    * @param where what errors call the broker
    * @param tls for TLS on the native side
+   * @param isSecure whether there is TLS, there or in a layer
    */
   constructor(
     private readonly layers: readonly Duplex[],
     readonly where: string,
     private readonly tls: ConnectionTls | null,
+    readonly isSecure: boolean,
   ) {
     this.drained = new Promise((resolve) => {
       this.setDrained = resolve

@@ -10,6 +10,8 @@ export type LinkFields = Pick<
 export interface Link {
   /** What errors call the broker: `host:port`, or the path of a unix socket. */
   readonly where: string
+  /** Whether there is TLS. */
+  readonly isSecure: boolean
   /** What has gone wrong in JavaScript's part of the way. */
   readonly failure: Error | null
   /** Settles when nothing is left in JavaScript's part that is to be sent; null where there is no such part. */

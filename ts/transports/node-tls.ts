@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket } from 'node:tls'
+import { failureText } from './failures.js'
 import { tlsHost } from './native-tls.js'
 import { own } from './node-socket.js'
-import { nodeTlsFault, tlsError } from './tls-errors.js'
+import { handshakeError, nodeTlsFault, tlsError } from './tls-errors.js'
 
 /**
  * TLS by `node:tls` over a stream: for WebSocket, for options that only it has, and for runtimes whose OpenSSL cannot
@@ -28,6 +29,12 @@ export async function nodeTls(
   } catch (error) {
     secured?.destroy()
     const fault = nodeTlsFault(error)
-    throw fault === null ? error : tlsError(fault, where)
+    if (fault !== null) throw tlsError(fault, where)
+    throw isReset(error) ? handshakeError(failureText(error), where, error) : error
   }
+}
+
+/** Node says so of an orderly end, too. */
+function isReset(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ECONNRESET'
 }

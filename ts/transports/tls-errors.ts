@@ -12,6 +12,16 @@ export interface TlsFault {
   readonly isVerification: boolean
 }
 
+const WRONG_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID'
+
+/** As OpenSSL finds it. */
+export const NOT_PEM: TlsFault = {
+  code: 'ERR_OSSL_PEM_NO_START_LINE',
+  part: '',
+  reason: 'no start line',
+  isVerification: false,
+}
+
 /** The results of OpenSSL's verification, with Node's codes (`X509_V_ERR_…` of <openssl/x509_vfy.h>). */
 const VERIFICATION: ReadonlyMap<number, readonly [code: string, reason: string]> = new Map([
   [2, ['UNABLE_TO_GET_ISSUER_CERT', 'unable to get issuer certificate']],
@@ -36,8 +46,8 @@ const VERIFICATION: ReadonlyMap<number, readonly [code: string, reason: string]>
   [26, ['INVALID_PURPOSE', 'unsuitable certificate purpose']],
   [27, ['CERT_UNTRUSTED', 'certificate not trusted']],
   [28, ['CERT_REJECTED', 'certificate rejected']],
-  [62, ['ERR_TLS_CERT_ALTNAME_INVALID', 'hostname mismatch']],
-  [64, ['ERR_TLS_CERT_ALTNAME_INVALID', 'IP address mismatch']],
+  [62, [WRONG_NAME, 'hostname mismatch']],
+  [64, [WRONG_NAME, 'IP address mismatch']],
 ])
 
 const REASONS: ReadonlyMap<string, string> = new Map(VERIFICATION.values())
@@ -75,7 +85,7 @@ const PARTS: Readonly<Record<string, string>> = {
 
 const NEW_ROOT = 'give the certificate of the authority that issued it as caCerts (tlsContext: ca)'
 const NOT_TLS =
-  'The broker does not seem to speak TLS there: is it the port for TLS, usually 8883? Without TLS, leave the options for it out.'
+  'Does the broker speak TLS there? Its port for it is usually 8883. Without TLS, leave the options for it out.'
 const NOT_ACCEPTED = "The broker does not accept this client's certificate."
 const NO_PASSWORD = 'Its password, keyfilePassword (tlsContext: passphrase), is wrong or missing.'
 const NO_PEM = 'It must be text in PEM format, which begins with -----BEGIN.'
@@ -102,7 +112,10 @@ const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,
     'Connect by a name that is in the certificate, or give tlsInsecure: true not to check it.',
   ],
-  [/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|BAD_RECORD_TYPE)$/, NOT_TLS],
+  [
+    /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|BAD_RECORD_TYPE|UNEXPECTED_EOF_\w+)$/,
+    NOT_TLS,
+  ],
   [/(ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE)$/, NO_VERSION],
   [/ALERT_HANDSHAKE_FAILURE$/, NOTHING_IN_COMMON],
   [
@@ -117,6 +130,7 @@ const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
     /KEY_(VALUES|TYPE)_MISMATCH$/,
     "It must be that of the first certificate in certfile: the client's own one comes first, those above it after it.",
   ],
+  [/^ERR_OSSL_UNSUPPORTED$/, 'Nothing in it can be read: is it complete, and the file that was meant?'],
   [/(NO_START_LINE|BAD_BASE64_DECODE|BAD_END_LINE)$/, NO_PEM],
   [/(NO_CIPHER_MATCH|INVALID_CIPHER\w*)$/, 'OpenSSL knows none of these names.'],
 ]
@@ -141,7 +155,8 @@ export function nativeTlsFault(verification: number, text: string): TlsFault {
 /** What `node:tls` reports; null for an error that is not about TLS. */
 export function nodeTlsFault(error: unknown): TlsFault | null {
   const { code = '', message } = error as NodeJS.ErrnoException
-  const reason = REASONS.get(code)
+  // Node's own check of the name says which names there are.
+  const reason = code === WRONG_NAME ? message : REASONS.get(code)
   if (reason !== undefined) return { code, reason, part: '', isVerification: true }
   // An alert that comes while something is written is an EPROTO; OpenSSL's words are in its text.
   const fault = opensslFault(message)
@@ -172,6 +187,15 @@ export function tlsError(fault: TlsFault, where: string): MqttError {
     code: 'ERR_MQTT_TLS',
     cause: tlsCause(fault, where),
   })
+}
+
+/**
+ * The error for a stream that was lost in the middle of the handshake: what a server does that takes our first
+ * packet for nonsense.
+ * @param reason Python's text for what happened
+ */
+export function handshakeError(reason: string, where: string, cause: unknown): MqttError {
+  return new MqttError(`${reason} (${where}). ${NOT_TLS}`, { code: 'ERR_MQTT_TLS', cause })
 }
 
 /** It as a cause: an error with Node's code. */

@@ -7,6 +7,7 @@ import tls, {
 import type { ClientSettings } from '../client-settings.js'
 import type { TLSParameters } from '../tls-parameters.js'
 import { transportError } from './failures.js'
+import { NOT_PEM, tlsError } from './tls-errors.js'
 
 /** In place of the check that the certificate is for the host: with `tlsInsecure` any host will do. */
 export function anyHost(_host: string, _certificate: PeerCertificate): undefined {}
@@ -53,15 +54,22 @@ async function fromParameters(parameters: TLSParameters): Promise<TLSConnectionO
   return options
 }
 
+function isPem(text: string): boolean {
+  return text.includes('-----BEGIN ')
+}
+
 /** PEM is taken as it is; anything else is the path of a PEM file. */
 async function readPem(value: string | null): Promise<string | undefined> {
   if (value === null) return undefined
-  if (value.includes('-----BEGIN ')) return value
+  if (isPem(value)) return value
+  let text: string
   try {
-    return await readFile(value, 'utf8')
+    text = await readFile(value, 'utf8')
   } catch (error) {
     throw transportError(error, value)
   }
+  if (!isPem(text)) throw tlsError(NOT_PEM, value)
+  return text
 }
 
 /**

@@ -41,7 +41,8 @@ export async function openLink(maker: Maker): Promise<Link> {
   try {
     const plan = await planFor(maker, where)
     if (isDirect(settings, plan)) return await DirectLink.to(settings, where, plan.native)
-    return new DuplexBridge(await openLayers(maker, plan), where, plan.native)
+    const layers = await openLayers(maker, plan)
+    return new DuplexBridge(layers, where, plan.native, plan.tls !== null)
   } catch (error) {
     throw transportError(error, where)
   }
