@@ -31,7 +31,7 @@ export class Authority implements Identity {
   readonly #name: string
   readonly #key: KeyObject
 
-  private constructor(name: string, issuer: Authority | null) {
+  private constructor(name: string, issuer: Authority | null, hosts: string[] = []) {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     this.#name = name
     this.#key = privateKey
@@ -39,17 +39,18 @@ export class Authority implements Identity {
     this.key = pemOfKey(privateKey)
     const extensions = [
       extension('2.5.29.19', true, sequence(BOOLEAN_TRUE)),
-      // Signs certificates and revocation lists.
-      extension('2.5.29.15', true, der(0x03, Buffer.of(1, 0x06))),
+      // Signs certificates, revocation lists, and as a server itself.
+      extension('2.5.29.15', true, der(0x03, Buffer.of(1, 0x86))),
       extension('2.5.29.14', false, der(0x04, keyIdentifier(publicKey))),
+      ...(hosts.length > 0 ? [alternativeNames(hosts)] : []),
     ]
     const signer = issuer ?? this
     this.certificate = signer.#sign(name, publicKey, this.serial, yesterday(), inAYear(), extensions)
   }
 
-  /** An authority that vouches for itself. */
-  static root(name = 'Test Root'): Authority {
-    return new Authority(name, null)
+  /** An authority that vouches for itself; with `hosts` its certificate is a server's, too. */
+  static root(name = 'Test Root', hosts: string[] = []): Authority {
+    return new Authority(name, null, hosts)
   }
 
   /** An authority that this one vouches for. */
@@ -62,9 +63,9 @@ export class Authority implements Identity {
     const { hosts = ['localhost', '127.0.0.1'], name = hosts[0] ?? 'nobody', passphrase } = options
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const serial = randomBytes(8).fill(1, 0, 1)
-    const extensions = [extension('2.5.29.17', false, sequence(...hosts.map(generalName)))]
     const { from = yesterday(), to = inAYear() } = options
-    const certificate = this.#sign(name, publicKey, serial, from, to, hosts.length > 0 ? extensions : [])
+    const extensions = hosts.length > 0 ? [alternativeNames(hosts)] : []
+    const certificate = this.#sign(name, publicKey, serial, from, to, extensions)
     return { certificate, key: pemOfKey(privateKey, passphrase), serial }
   }
 
@@ -124,6 +125,10 @@ const ECDSA_WITH_SHA256 = sequence(objectIdentifier('1.2.840.10045.4.3.2'))
 
 function extension(identifier: string, isCritical: boolean, value: Buffer): Buffer {
   return sequence(objectIdentifier(identifier), ...(isCritical ? [BOOLEAN_TRUE] : []), der(0x04, value))
+}
+
+function alternativeNames(hosts: readonly string[]): Buffer {
+  return extension('2.5.29.17', false, sequence(...hosts.map(generalName)))
 }
 
 function generalName(host: string): Buffer {

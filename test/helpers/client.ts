@@ -1,7 +1,6 @@
 import { Client, type ClientOptions, type Message } from 'aiomqtt'
 import type { ExecutionContext } from 'ava'
 import { within } from './deadline.js'
-import type { Mosquitto } from './mosquitto.js'
 import { Peer, type Received, type Session, type Welcome } from './peer.js'
 
 /** How long a client may take for what it is expected to do. */
@@ -24,13 +23,13 @@ export function clientOf(
   return client
 }
 
-/** A client connected with a broker; the test's end disconnects it. */
+/** A client connected with a server; the test's end disconnects it. */
 export async function connected(
   t: ExecutionContext,
-  broker: Mosquitto,
+  server: { host: string; port: number },
   options: ClientOptions = {},
 ): Promise<Client> {
-  return await within(patience, 'connecting', clientOf(t, broker, options).connect())
+  return await within(patience, 'connecting', clientOf(t, server, options).connect())
 }
 
 /** A scripted peer; the test's end closes it. */

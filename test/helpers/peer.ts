@@ -26,15 +26,16 @@ export interface Welcome {
  * each lost connection is the test's own.
  */
 export class Peer {
-  readonly host = '127.0.0.1'
+  readonly host: string
   readonly port: number
   readonly #server: Server
   readonly #waiting: Session[] = []
   readonly #sessions = new Set<Session>()
   #wake: () => void = () => {}
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, host: string, port: number) {
     this.#server = server
+    this.host = host
     this.port = port
     server.on('connection', (socket) => {
       const session = new Session(socket)
@@ -45,13 +46,13 @@ export class Peer {
   }
 
   /** Starts to listen on a free loopback port. */
-  static async listen(): Promise<Peer> {
+  static async listen(host = '127.0.0.1'): Promise<Peer> {
     const server = createServer({ noDelay: true, allowHalfOpen: true })
-    server.listen(0, '127.0.0.1')
+    server.listen(0, host)
     await once(server, 'listening')
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('the peer has no port')
-    return new Peer(server, address.port)
+    return new Peer(server, host, address.port)
   }
 
   /** How many connections came so far. */

@@ -45,17 +45,22 @@ export interface RunningThread extends Running {
   terminate(): Promise<void>
 }
 
-/** Runs a program in a process of its own; `flags` are Node's. */
+/** Runs a program in a process of its own; `flags` are Node's, `environment` is added to this process's. */
 export function inProcess<Parameters>(
   program: Program<Parameters>,
   parameters: Parameters,
-  { flags = [], patience: limit = patience }: { flags?: string[]; patience?: number } = {},
+  {
+    flags = [],
+    environment = {},
+    patience: limit = patience,
+  }: { flags?: string[]; environment?: Record<string, string>; patience?: number } = {},
 ): Running {
   const text = `
     const library = await import(${JSON.stringify(aiomqtt)})
     await (${program})(library, ${JSON.stringify(parameters)})`
   const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', text], {
     cwd: root,
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = new Output(child.stdout)

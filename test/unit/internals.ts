@@ -22,3 +22,9 @@ export const { CallSite, startStackAt } = await internal<typeof import('../../di
 export const { createQueue } = await internal<typeof import('../../dist/queues.js')>('queues')
 export const { subscribeOptionsByte } =
   await internal<typeof import('../../dist/subscribe-options.js')>('subscribe-options')
+export const { environmentProxy } = await internal<
+  typeof import('../../dist/transports/proxy-environment.js')
+>('transports/proxy-environment')
+export const { loadOptional } = await internal<typeof import('../../dist/transports/optional-package.js')>(
+  'transports/optional-package',
+)

@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClientOptions, type MqttError, SocketConstants } from 'aiomqtt'
+import test from 'ava'
+import { atOnce, clientOf, connected, listening } from '../helpers/client.js'
+import { rejection, within } from '../helpers/deadline.js'
+import { WebSocketGateway } from '../helpers/gateway.js'
+import { freePort, Mosquitto } from '../helpers/mosquitto.js'
+import { Peer } from '../helpers/peer.js'
+
+const { SOL_SOCKET, SO_KEEPALIVE, SO_SNDBUF, IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT } =
+  SocketConstants
+const { TCP_USER_TIMEOUT, TCP_NODELAY, TCP_MAXSEG } = SocketConstants
+
+const onLinux = process.platform === 'linux' ? test : test.skip
+
+onLinux('the constants have the numbers of Python’s module socket', (t) => {
+  t.deepEqual(
+    [SOL_SOCKET, SO_SNDBUF, SocketConstants.SO_RCVBUF, SO_KEEPALIVE, IPPROTO_TCP, TCP_NODELAY, TCP_MAXSEG],
+    [1, 7, 8, 9, 6, 1, 2],
+  )
+  t.deepEqual(
+    [TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, SocketConstants.IP_TOS],
+    [4, 5, 6, 18, 1],
+  )
+})
+
+// --- Where a connection comes from ---------------------------------------------------------------------------------
+
+test('bindAddress and bindPort are where the connection comes from', async (t) => {
+  const peer = await listening(t)
+  const bindPort = await freePort()
+  const client = clientOf(t, peer, { bindAddress: '127.0.0.3', bindPort })
+  const connecting = client.connect()
+  const session = await peer.welcome()
+  await within(atOnce, 'connecting', connecting)
+  t.is(session.socket.remoteAddress, '127.0.0.3')
+  t.is(session.socket.remotePort, bindPort)
+})
+
+test('bindAddress may be a name', async (t) => {
+  const peer = await listening(t)
+  const connecting = clientOf(
+    t,
+    { host: 'localhost', port: peer.port },
+    { bindAddress: 'localhost' },
+  ).connect()
+  await peer.welcome()
+  await within(atOnce, 'connecting', connecting)
+  t.pass()
+})
+
+test('bindAddress holds for a WebSocket, too', async (t) => {
+  const broker = await Mosquitto.start()
+  const gateway = await WebSocketGateway.to(broker)
+  t.teardown(() => broker.stop())
+  t.teardown(() => gateway.close())
+  const options = { transport: 'websockets', bindAddress: '127.0.0.3' } as const
+  const client = await connected(t, { host: 'localhost', port: gateway.port }, options)
+  t.is(gateway.peers[0], '127.0.0.3')
+  await client.disconnect()
+})
+
+for (const transport of ['tcp', 'websockets'] as const) {
+  test(`${transport}: an address that is not this machine’s is refused`, async (t) => {
+    const peer = await listening(t)
+    const client = clientOf(t, peer, { transport, bindAddress: '192.0.2.1' })
+    const error = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
+    t.is(error.message, `[Errno 99] Cannot assign requested address (127.0.0.1:${peer.port})`)
+    t.is((error.cause as NodeJS.ErrnoException).code, 'EADDRNOTAVAIL')
+  })
+
+  test(`${transport}: an option that there is not is refused`, async (t) => {
+    const peer = await listening(t)
+    const client = clientOf(t, peer, { transport, socketOptions: [[IPPROTO_TCP, 9999, 1]] })
+    for (let round = 0; round < 2; round++) {
+      const error = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
+      t.is(error.message, `[Errno 92] Protocol not available (127.0.0.1:${peer.port})`)
+      t.is((error.cause as NodeJS.ErrnoException).code, 'ENOPROTOOPT')
+    }
+  })
+}
+
+const options: ClientOptions['socketOptions'] = [
+  [SOL_SOCKET, SO_KEEPALIVE, 1],
+  [IPPROTO_TCP, TCP_KEEPIDLE, 30],
+  [IPPROTO_TCP, TCP_KEEPINTVL, 10],
+  [IPPROTO_TCP, TCP_KEEPCNT, Uint8Array.of(3, 0, 0, 0)],
+  [IPPROTO_TCP, TCP_USER_TIMEOUT, 30_000],
+]
+
+for (const transport of ['tcp', 'websockets'] as const) {
+  test(`${transport}: TCP keepalive and the user timeout can be set`, async (t) => {
+    const broker = await Mosquitto.start()
+    const gateway = await WebSocketGateway.to(broker)
+    t.teardown(() => broker.stop())
+    t.teardown(() => gateway.close())
+    const port = transport === 'tcp' ? broker.port : gateway.port
+    const client = await connected(t, { host: '127.0.0.1', port }, { transport, socketOptions: options })
+    await client.publish('a', 'b', { qos: 1 })
+    await client.disconnect()
+    t.pass()
+  })
+}
+
+test('a small segment size, set before connecting, is what the peer gets', async (t) => {
+  const peer = await listening(t)
+  const connecting = clientOf(t, peer, {
+    identifier: 'x'.repeat(3000),
+    socketOptions: new Set([[IPPROTO_TCP, TCP_MAXSEG, 600] as const]),
+  }).connect()
+  await peer.welcome()
+  await within(atOnce, 'connecting', connecting)
+  t.pass()
+})
+
+// --- Unix sockets --------------------------------------------------------------------------------------------------
+
+test('a unix socket that is not there, that nobody listens on, and that has too long a path', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sockets-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  await writeFile(join(folder, 'file'), '')
+  for (const [path, text, code] of [
+    [join(folder, 'nothing'), '[Errno 2] No such file or directory', 'ENOENT'],
+    [join(folder, 'file'), '[Errno 111] Connection refused', 'ECONNREFUSED'],
+    [join(folder, 'x'.repeat(200)), '[Errno 36] name too long', 'ENAMETOOLONG'],
+  ] as const) {
+    const client = clientOf(t, { host: path, port: 1883 }, { transport: 'unix' })
+    const error = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
+    t.is(error.message, `${text} (${path})`)
+    t.is((error.cause as NodeJS.ErrnoException).code, code)
+  }
+})
+
+// --- IPv6 ----------------------------------------------------------------------------------------------------------
+
+test('IPv6: an address, one with a scope id, a URL', async (t) => {
+  const peer = await Peer.listen('::1')
+  t.teardown(() => peer.close())
+  for (const host of ['::1', '::1%1', `mqtt://[::1]:${peer.port}`]) {
+    const client = clientOf(t, { host, port: peer.port })
+    const connecting = client.connect()
+    const session = await peer.welcome()
+    await within(atOnce, 'connecting', connecting)
+    t.is(session.socket.remoteAddress, '::1')
+    await client.disconnect()
+  }
+})
+
+test('a host with an address that nobody listens on is reached at its other one', async (t) => {
+  const peer = await listening(t)
+  const isDual = await once(connect(peer.port, '::1'), 'connect').then(
+    () => true,
+    () => false,
+  )
+  t.false(isDual)
+  const connecting = clientOf(t, { host: 'localhost', port: peer.port }).connect()
+  const session = await peer.welcome()
+  await within(atOnce, 'connecting', connecting)
+  t.is(session.socket.remoteAddress, '127.0.0.1')
+})
