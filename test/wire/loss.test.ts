@@ -528,6 +528,7 @@ const refusals: Array<[ProtocolVersion[], string, string]> = [
   [[V5], '20 03 008a 00', '[code:138] Banned'],
   [[V5], '20 03 009f 00', '[code:159] Connection rate exceeded'],
   [[V5], '20 03 0001 00', '[code:132] Unsupported protocol version'],
+  [[V5], '20 02 0001', '[code:132] Unsupported protocol version'],
 ]
 for (const { name, protocol } of protocols) {
   for (const [versions, bytes, message] of refusals) {
