@@ -10,7 +10,7 @@ export const USAGE = `npm run bench -- [options]
   --clients A,B      of ${CLIENTS.join(', ')}; all
   --quick            one short round, under two minutes: figures are rough
   --check            a small size without figures: nothing is lost, order is kept
-  --engine FILE      the benchmark of the engine without Node; build/cmake/engine-bench, if it is there
+  --engine FILE      the benchmark of the engine without Node; it is built unless given
   --json FILE        writes every figure, with versions, machine and parameters
   --markdown FILE    writes the table as Markdown
   --list             prints the scenarios and ends
