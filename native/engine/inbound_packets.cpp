@@ -67,6 +67,8 @@ Violation parse_connack(const Packet& packet, int version, Connack& out) noexcep
   out.session_present = version != kMqtt31 && (body[0] & 1) != 0;
   out.code = body[1];
   if (version == kMqtt5) {
+    // A broker that knows no MQTT 5 refuses with a CONNACK of its own version.
+    if (body.size() == 2 && out.code == 0) return malformed("CONNACK has no property length");
     if (!is_connack_code(out.code) && out.code > 5) {
       return protocol_error("CONNACK has a reason code that does not exist");
     }

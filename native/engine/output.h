@@ -50,7 +50,7 @@ class Output {
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   // Sequentially consistent: outbound.cpp weighs it against what waits, as the I/O thread does.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(); }
-  [[nodiscard]] bool congested() const noexcept { return size() > kHighWater; }
+  [[nodiscard]] bool congested() const noexcept { return size() > kHighWater || error() != 0; }
   // When bytes last left, in milliseconds of the steady clock.
   [[nodiscard]] std::int64_t last_sent() const noexcept {
     return last_sent_.load(std::memory_order_relaxed);

@@ -6,7 +6,30 @@
 namespace aiomqtt {
 namespace {
 constexpr std::size_t kGrowBy = 256 * 1024;
+
+// Whether a packet of a server's can start with this byte: its type, and the flags that this type
+// must have.
+constexpr bool can_start_packet(std::uint8_t first) noexcept {
+  switch (first >> 4) {
+    case packet::kPublish:
+      return true;
+    case packet::kPubrel:
+      return (first & 0x07) == 0x02;  // MQTT 3.1 resends it with DUP
+    case packet::kConnack:
+    case packet::kPuback:
+    case packet::kPubrec:
+    case packet::kPubcomp:
+    case packet::kSuback:
+    case packet::kUnsuback:
+    case packet::kPingresp:
+    case packet::kDisconnect:
+    case packet::kAuth:
+      return (first & 0x0f) == 0;
+    default:
+      return false;
+  }
 }
+}  // namespace
 
 Transfer PacketReader::fill(Stream& stream, std::span<std::uint8_t> scratch) {
   if (kept_total_ >= kAssembleFrom) {
@@ -43,7 +66,12 @@ PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noex
     violation = {reason::kPacketTooLarge, "a packet is larger than our Maximum Packet Size"};
     return Next::kViolation;
   }
-  if (window_.size() < total) return Next::kNothing;
+  if (window_.size() < total) {
+    // Who talks HTTP to us announces a packet that never comes.
+    if (can_start_packet(window_[0])) return Next::kNothing;
+    violation = {reason::kMalformedPacket, "a packet has a type or flags that no server's has"};
+    return Next::kViolation;
+  }
   packet.type = window_[0] >> 4;
   packet.flags = window_[0] & 0x0f;
   packet.bytes = window_.first(total);

@@ -167,7 +167,7 @@ TEST("connect: a broker that hangs up before CONNACK is a loss") {
   CHECK_EQ(text_of(closed.bytes), listener.address().text());
 }
 
-TEST("connect: what is no MQTT at all ends it, at its first bytes or when it is over") {
+TEST("connect: what is no MQTT at all ends it at its first bytes") {
   const struct {
     const char* what;
     Buffer answer;
@@ -176,9 +176,9 @@ TEST("connect: what is no MQTT at all ends it, at its first bytes or when it is 
       {"a TLS alert", bytes(0x15, 3, 3, 0, 2, 2, 70), Ending::kProtocol},
       {"nothing but zeros", Buffer(100), Ending::kProtocol},
       {"an empty CONNACK", packet(0x20), Ending::kProtocol},
-      // Read as a packet whose end never comes.
-      {"HTTP", bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), Ending::kTransport},
-      {"SSH", bytes("SSH-2.0-OpenSSH_9.2p1\r\n"), Ending::kTransport},
+      // Their first bytes announce packets whose ends never come.
+      {"HTTP", bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), Ending::kProtocol},
+      {"SSH", bytes("SSH-2.0-OpenSSH_9.2p1\r\n"), Ending::kProtocol},
   };
   for (const auto& row : table) {
     const Note note(row.what);
