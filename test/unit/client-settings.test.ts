@@ -119,7 +119,7 @@ test('everything that was given is there', (t) => {
     ] as const),
     websocketPath: '/path',
     websocketHeaders: headers,
-    overflow: 'drop-oldest',
+    overflow: 'backpressure',
     maxQueuedIncomingBytes: 10,
     reconnect: true,
     offlineQueue: true,
@@ -155,7 +155,7 @@ test('everything that was given is there', (t) => {
   ])
   t.is(given.websocketPath, '/path')
   t.is(given.websocketHeaders, headers)
-  t.is(given.overflow, 'drop-oldest')
+  t.is(given.overflow, 'backpressure')
   t.is(given.maxQueuedIncomingBytes, 10)
   t.is(given.store, store)
   t.true(given.manualAcks)
