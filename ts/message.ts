@@ -4,13 +4,6 @@ import { PacketTypes } from './packet-types.js'
 import { Properties } from './properties.js'
 import { receivedTopic, type Topic } from './topic.js'
 
-/**
- * A message whose bytes are at most this long is copied out of its slab when they are first looked at, so that
- * a small payload that someone keeps does not keep a whole slab. From here on a view is worth more than a copy,
- * and the share of a slab that it keeps for nothing is bounded.
- */
-const COPIED_LENGTH = 1024
-
 /** Beside `MESSAGE_…` in a message's flags: it came over MQTT 5, so it has properties. */
 export const MESSAGE_HAS_PROPERTIES = 0b1_0000
 
@@ -32,12 +25,14 @@ export class TopicName {
 
 /**
  * A message that came from the broker; aiomqtt's `Message`. It is decoded when it is looked at: until then it is
- * a place in a slab of bytes. Made by the client only.
+ * a place in a slab of bytes. Its payload is a view of that slab, which a message that somebody keeps keeps, too: at
+ * most `SLAB_SIZE` bytes for a small one, as a small `Buffer` of Node's keeps its pool, and nothing but itself for a
+ * larger one. Made by the client only.
  */
 export class Message {
   private name: TopicName | null
-  private bytes: Buffer
-  private offset: number
+  private readonly bytes: Buffer
+  private readonly offset: number
   private readonly topicLength: number
   private readonly propertiesLength: number
   private readonly payloadLength: number
@@ -89,12 +84,8 @@ export class Message {
   /** The payload's bytes; empty if there are none. They are the caller's to keep and to change. */
   get payload(): Buffer {
     if (this.payloadRead === null) {
-      this.detach()
-      const { bytes, payloadLength } = this
       const start = this.offset + this.topicLength + this.propertiesLength
-      // After a copy the payload is often all that there is: one view less to make.
-      const isAll = payloadLength === bytes.length
-      this.payloadRead = isAll ? bytes : bytes.subarray(start, start + payloadLength)
+      this.payloadRead = this.bytes.subarray(start, start + this.payloadLength)
     }
     return this.payloadRead
   }
@@ -117,7 +108,6 @@ export class Message {
   get properties(): Properties | null {
     if ((this.flags & MESSAGE_HAS_PROPERTIES) === 0) return null
     if (this.propertiesRead === null) {
-      this.detach()
       const start = this.offset + this.topicLength
       const raw = this.bytes.subarray(start, start + this.propertiesLength)
       this.propertiesRead = Properties.decode(PacketTypes.PUBLISH, raw)
@@ -138,17 +128,6 @@ export class Message {
    */
   json(): unknown {
     return JSON.parse(this.text())
-  }
-
-  /** Moves a small message out of its slab (see `COPIED_LENGTH`). */
-  private detach(): void {
-    const length = this.topicLength + this.propertiesLength + this.payloadLength
-    const isOwn = this.bytes.length === length
-    if (isOwn || length > COPIED_LENGTH) return
-    const own = Buffer.allocUnsafe(length)
-    this.bytes.copy(own, 0, this.offset, this.offset + length)
-    this.bytes = own
-    this.offset = 0
   }
 
   [inspect.custom](_depth: number, options: InspectOptions, inspector: typeof inspect): string {

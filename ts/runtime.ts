@@ -23,9 +23,9 @@ const TURN_RECORDS = 1024
 const TURN_MILLISECONDS = 2
 
 /**
- * What arrives is copied into slabs of this size, and messages are views of them. Small, because one unread
- * message, or one payload that is not copied (see message.ts), keeps its whole slab; still large enough that a
- * slab costs little for each of its messages. A larger message has a slab of its own.
+ * What arrives is copied into slabs of this size, and messages are views of them. Small, because a message
+ * that somebody keeps keeps its whole slab; still large enough that a slab costs little for each of its messages. A
+ * larger message has a slab of its own.
  */
 const SLAB_SIZE = 16 * 1024
 /** A slab with less room than this left is replaced. */

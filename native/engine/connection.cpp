@@ -162,7 +162,7 @@ Connection::Taken Connection::on_acknowledgement(const Packet& packet, Ending& e
       return Taken::kForPaho;
     case Operations::Route::kAnswerPubrel: {
       const std::uint8_t pubrel[] = {packet::kPubrel << 4 | 2, 2, packet.body[0], packet.body[1]};
-      burst.acks().insert(burst.acks().end(), std::begin(pubrel), std::end(pubrel));
+      burst.acks().append(pubrel);
       return Taken::kHere;
     }
     default:
@@ -235,7 +235,7 @@ void Connection::end(const Ending& ending) {
   RawBuffer session;
   const std::uint32_t last = operations_.last_packet_identifier();
   const std::uint8_t* const head = reinterpret_cast<const std::uint8_t*>(&last);
-  session.assign(head, head + kSessionHead);
+  session.assign({head, kSessionHead});
   receiver_.save(session);
   writer.append({event::kSession, number_, 0, 0, static_cast<std::uint32_t>(session.size())},
                 session);

@@ -14,9 +14,9 @@ void Inbox::Writer::append(Record record, Bytes first, Bytes second, Bytes third
   Chunk& chunk = inbox_.chunk_for(size);
   record[3] = static_cast<std::uint32_t>(chunk.bytes.size());
   chunk.words.insert(chunk.words.end(), record.begin(), record.end());
-  chunk.bytes.insert(chunk.bytes.end(), first.begin(), first.end());
-  chunk.bytes.insert(chunk.bytes.end(), second.begin(), second.end());
-  chunk.bytes.insert(chunk.bytes.end(), third.begin(), third.end());
+  chunk.bytes.append(first);
+  chunk.bytes.append(second);
+  chunk.bytes.append(third);
 }
 
 Inbox::Chunk& Inbox::chunk_for(std::size_t bytes) {

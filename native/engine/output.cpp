@@ -37,7 +37,7 @@ void Output::end_replies() noexcept {
 
 bool Output::append_locked(std::initializer_list<Bytes> parts) {
   if (!stream_ || error() != 0) return false;
-  for (const Bytes part : parts) buffer_.insert(buffer_.end(), part.begin(), part.end());
+  for (const Bytes part : parts) buffer_.append(part);
   size_ = buffer_.size() - head_;
   if (size() >= kFlushSize && !waits_writable_) flush_locked();
   if (unflushed_ || empty()) return false;
@@ -75,7 +75,7 @@ void Output::flush_locked() noexcept {
     }
     head_ = 0;
   } else if (head_ > kHighWater) {
-    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(head_));
+    buffer_.drop_front(head_);
     head_ = 0;
   }
   size_ = buffer_.size() - head_;

@@ -88,7 +88,7 @@ void PacketReader::settle() {
   }
   if (!window_.empty()) {
     if (window_.size() > kept_.capacity()) kept_.reserve(std::min(kept_total_, 2 * window_.size()));
-    kept_.assign(window_.begin(), window_.end());
+    kept_.assign(window_);
     const auto length = read_variable_byte_integer(window_.subspan(1));
     kept_total_ = length.state == VariableByteInteger::State::kComplete
                       ? 1 + length.length + length.value

@@ -1,29 +1,84 @@
-// A vector of bytes that does not zero what it grows by.
+// Bytes that grow, moved and copied as blocks and never zeroed first. (std::vector with an
+// allocator that does not zero copies byte by byte.)
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+#include <new>
+#include <span>
 #include <utility>
-#include <vector>
 
 namespace aiomqtt {
 
-template <typename T>
-struct DefaultInitAllocator : std::allocator<T> {
-  template <typename U>
-  struct rebind {
-    using other = DefaultInitAllocator<U>;
-  };
-  template <typename U>
-  void construct(U* at) noexcept {
-    ::new (static_cast<void*>(at)) U;
-  }
-  template <typename U, typename... Arguments>
-  void construct(U* at, Arguments&&... arguments) {
-    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
-  }
-};
+class RawBuffer {
+ public:
+  using value_type = std::uint8_t;
 
-using RawBuffer = std::vector<std::uint8_t, DefaultInitAllocator<std::uint8_t>>;
+  RawBuffer() = default;
+  explicit RawBuffer(std::size_t size) { resize(size); }
+  RawBuffer(std::initializer_list<std::uint8_t> bytes) { append({bytes.begin(), bytes.size()}); }
+  RawBuffer(const RawBuffer& other) { append(other); }
+  RawBuffer(RawBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
+  RawBuffer& operator=(RawBuffer other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
+  }
+  ~RawBuffer() { std::free(data_); }
+
+  [[nodiscard]] std::uint8_t* data() noexcept { return data_; }
+  [[nodiscard]] const std::uint8_t* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::uint8_t* begin() noexcept { return data_; }
+  [[nodiscard]] std::uint8_t* end() noexcept { return data_ + size_; }
+  [[nodiscard]] const std::uint8_t* begin() const noexcept { return data_; }
+  [[nodiscard]] const std::uint8_t* end() const noexcept { return data_ + size_; }
+  std::uint8_t& operator[](std::size_t at) noexcept { return data_[at]; }
+  const std::uint8_t& operator[](std::size_t at) const noexcept { return data_[at]; }
+
+  void reserve(std::size_t capacity) {
+    if (capacity <= capacity_) return;
+    void* const grown = std::realloc(data_, capacity);
+    if (grown == nullptr) throw std::bad_alloc();
+    data_ = static_cast<std::uint8_t*>(grown);
+    capacity_ = capacity;
+  }
+  // What it grows by has no defined value.
+  void resize(std::size_t size) {
+    if (size > capacity_) reserve(std::max(size, 2 * capacity_));
+    size_ = size;
+  }
+  void clear() noexcept { size_ = 0; }
+  void append(std::span<const std::uint8_t> bytes) {
+    if (bytes.empty()) return;
+    const std::size_t old_size = size_;
+    resize(old_size + bytes.size());
+    std::memcpy(data_ + old_size, bytes.data(), bytes.size());
+  }
+  void assign(std::span<const std::uint8_t> bytes) {
+    clear();
+    append(bytes);
+  }
+  // Takes the first `count` bytes away.
+  void drop_front(std::size_t count) noexcept {
+    size_ -= count;
+    std::memmove(data_, data_ + count, size_);
+  }
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
 
 }  // namespace aiomqtt

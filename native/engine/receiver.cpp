@@ -25,13 +25,13 @@ void acknowledge(RawBuffer& acks, std::uint8_t type, std::uint16_t packet_identi
   const std::uint8_t ack[] = {static_cast<std::uint8_t>(type << 4), 2,
                               static_cast<std::uint8_t>(packet_identifier >> 8),
                               static_cast<std::uint8_t>(packet_identifier)};
-  acks.insert(acks.end(), std::begin(ack), std::end(ack));
+  acks.append(ack);
 }
 
 void put_u32(RawBuffer& to, std::uint32_t value) {
   std::uint8_t bytes[4];
   std::memcpy(bytes, &value, 4);
-  to.insert(to.end(), std::begin(bytes), std::end(bytes));
+  to.append(bytes);
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ void Receiver::save(RawBuffer& to) const {
       put_u32(to, static_cast<std::uint32_t>(part->size()));
     }
     for (const std::string* part : {&stored.topic, &stored.properties, &stored.payload}) {
-      to.insert(to.end(), part->begin(), part->end());
+      to.append(bytes_of(*part));
     }
   }
 }
