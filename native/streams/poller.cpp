@@ -7,6 +7,8 @@
 #include <array>
 #include <system_error>
 
+#include "streams/system_calls.h"
+
 namespace aiomqtt {
 namespace {
 
@@ -50,6 +52,7 @@ void Poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, 
 std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
   std::array<epoll_event, 128> raw;
   const int most = static_cast<int>(std::min(raw.size(), events.size()));
+  count_system_call();
   const int count = ::epoll_wait(epoll_.get(), raw.data(), most, timeout_ms);
   std::size_t used = 0;
   for (int i = 0; i < count; ++i) {
@@ -71,6 +74,7 @@ std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
 }
 
 void Poller::wake() noexcept {
+  count_system_call();
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);
 }

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "streams/system_calls.h"
+
 namespace aiomqtt {
 namespace {
 
@@ -20,6 +22,7 @@ Transfer transfer_of(ssize_t moved) noexcept {
 Transfer SocketStream::read(std::span<std::uint8_t> into) noexcept {
   ssize_t moved = 0;
   do {
+    count_system_call();
     moved = ::recv(socket_.get(), into.data(), into.size(), 0);
   } while (moved < 0 && errno == EINTR);
   if (moved == 0 && !into.empty()) return {Transfer::State::kEnded, 0, 0};
@@ -30,6 +33,7 @@ Transfer SocketStream::read(std::span<std::uint8_t> into) noexcept {
 Transfer SocketStream::write(std::span<const std::uint8_t> from) noexcept {
   ssize_t moved = 0;
   do {
+    count_system_call();
     moved = ::send(socket_.get(), from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (moved < 0 && errno == EINTR);
   return transfer_of(moved);

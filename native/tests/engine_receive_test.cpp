@@ -1,4 +1,5 @@
 // The whole engine, inward: subscriptions and messages.
+#include "streams/system_calls.h"
 #include "tests/harness.h"
 #include "tests/session.h"
 
@@ -161,6 +162,33 @@ TEST("receive: fifty thousand messages come in order, each acknowledged once and
   broker.join();
   acknowledgements.join();
   session.close();
+}
+
+TEST(
+    "receive: a thousand messages in a flood cost fifty system calls at most, acknowledged or "
+    "not") {
+  for (const int qos : {0, 1}) {
+    const Note note("QoS " + std::to_string(qos));
+    Session session(kMqtt311);
+    constexpr std::uint32_t kMessages = 50'000;
+    Buffer flood;
+    for (std::uint32_t i = 1; i <= kMessages; ++i) {
+      put(flood, broker_publish(kMqtt311, qos, i, "t", u32(i)));
+    }
+    const std::uint64_t before = system_calls.load();
+    Background broker([&] { session.peer.send(flood); });
+    Background acknowledgements([&] {
+      for (std::uint32_t i = 1; qos == 1 && i <= kMessages; ++i) {
+        session.peer.expect(packet(0x40, u16(i)));
+      }
+    });
+    for (std::uint32_t i = 1; i <= kMessages; ++i) CHECK_EQ(session.message().payload, u32(i));
+    broker.join();
+    acknowledgements.join();
+    const std::uint64_t a_thousand = (system_calls.load() - before) * 1000 / kMessages;
+    CHECK(a_thousand <= 50);
+    session.close();
+  }
 }
 
 TEST("receive: messages of megabytes come intact") {
