@@ -179,6 +179,9 @@ export function checkTLSContext(value: Given<'tlsContext'>): Exclude<Given<'tlsC
   if (!isObject(value)) {
     throw typeError(`tlsContext must be a SecureContext or an object of options, not ${describeType(value)}`)
   }
+  const [place] = ['host', 'port', 'path', 'socket'].filter((key) => key in value)
+  if (place !== undefined)
+    throw rangeError(`tlsContext must not have ${place}: the client connects by itself`)
   return value
 }
 

@@ -50,7 +50,10 @@ export interface ClientOptions {
   will?: Will | WillLiteral | null | undefined
   /** MQTT 3.x: false for a session that outlives the connection; needs an `identifier`. True. */
   cleanSession?: boolean | null | undefined
-  /** What carries the bytes; `'tcp'`. For `'unix'` the host name is the path of the socket. */
+  /**
+   * What carries the bytes; `'tcp'`. For `'unix'` the host name is the path of the socket. `'websockets'` needs the
+   * package ws. A function makes a stream for each connection, and gives it away: it is ended and destroyed here.
+   */
   transport?: Transport | null | undefined
   /** How long anything may take unless a call says otherwise; 10. `Infinity` waits for ever. */
   timeout?: number | null | undefined
@@ -72,19 +75,26 @@ export interface ClientOptions {
   maxConcurrentOutgoingCalls?: number | null | undefined
   /** MQTT 5: the properties of CONNECT. */
   properties?: PropertiesLike | null | undefined
-  /** Turns TLS on: a `SecureContext`, or options of `tls.connect()`. Not together with `tlsParams`. */
+  /**
+   * Turns TLS on: a `SecureContext`, or options of `tls.connect()`. Not together with `tlsParams`. Certificates, keys,
+   * versions, ciphers and names are used natively, where a busy event loop delays nothing; a `SecureContext` and
+   * whatever else `tls.connect()` takes, by `node:tls`.
+   */
   tlsContext?: SecureContext | TLSConnectionOptions | null | undefined
   /** Turns TLS on, with Python's parameters. Not together with `tlsContext`. */
   tlsParams?: TLSParameters | TLSParametersLiteral | null | undefined
   /** True not to check that the certificate is for this host; only with TLS. */
   tlsInsecure?: boolean | null | undefined
-  /** The proxy through which to connect; not for unix sockets. */
+  /**
+   * The proxy through which to connect; SOCKS needs the package socks. Without it, the environment variable
+   * `mqtt_proxy` may name one as a URL, and `no_proxy` the hosts that need none. Not for unix sockets.
+   */
   proxy?: ProxySettings | ProxySettingsLiteral | null | undefined
-  /** Options to set on the socket. */
+  /** Options to set on the socket before it connects, by the numbers of `SocketConstants`. */
   socketOptions?: Iterable<SocketOption> | null | undefined
   /** The path of the WebSocket handshake; `/mqtt`. */
   websocketPath?: string | null | undefined
-  /** Headers of the WebSocket handshake. */
+  /** Headers of the WebSocket handshake: more of them, or a function that gets the usual ones and replaces them. */
   websocketHeaders?: WebSocketHeaders | null | undefined
   /**
    * What happens when the queue is full: the newest message is dropped (`'drop-newest'`, the default, as in Python),

@@ -55,8 +55,9 @@ export class Client implements AsyncDisposable {
 
   /**
    * Checks the options and does nothing else.
-   * @param hostname a host's name or its IP address
-   * @param port 1883 unless given, here or among the options
+   * @param hostname a host's name or its IP address, the path of a unix socket (`transport: 'unix'`), or a URL with
+   *   mqtt:, mqtts:, ws:, wss: or unix:, which may have a user name, a password, a port and a path
+   * @param port 1883 unless given, here or among the options; that of the URL or of its scheme
    * @throws {TypeError} an unknown option or a value of a wrong type
    * @throws {RangeError} a value out of its range, or options that contradict each other
    */

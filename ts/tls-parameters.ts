@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { SecureVersion } from 'node:tls'
 import { type InspectOptions, inspect, types } from 'node:util'
 import { inspectFields } from './inspection.js'
@@ -11,17 +12,26 @@ export type TLSVersion = SecureVersion | readonly [min: SecureVersion, max: Secu
 
 /** TLS parameters as an object literal. */
 export interface TLSParametersLiteral {
-  /** Path of a PEM file with the certificates that are trusted; the system's when absent. */
+  /**
+   * The certificates that are trusted, as the path of a PEM file or as PEM text, like all of these; Node's own and
+   * those of `NODE_EXTRA_CA_CERTS` when absent.
+   */
   caCerts?: string | null | undefined
-  /** Path of a PEM file with the client's certificate. */
+  /** The client's certificate, followed by those above it. */
   certfile?: string | null | undefined
-  /** Path of a PEM file with the client's private key. */
+  /** The client's private key; in `certfile` when absent. */
   keyfile?: string | null | undefined
-  /** Whether the broker must show a certificate that is trusted; required when absent. */
+  /**
+   * Whether the broker must show a certificate that is trusted and for this host; required when absent. Every broker
+   * shows one, so that `'optional'` is the same as `'required'`, as in Python.
+   */
   certReqs?: CertReqs | null | undefined
   /** The version of TLS, or the least and the greatest; Node's when absent. */
   tlsVersion?: TLSVersion | null | undefined
-  /** The ciphers that are allowed, in OpenSSL's notation; Node's when absent. */
+  /**
+   * The ciphers that are allowed, in OpenSSL's notation; Node's when absent. Names that begin with `TLS_` are those
+   * of TLS 1.3, the others those of older versions; a version of which none is named keeps Node's.
+   */
   ciphers?: string | null | undefined
   /** What the private key is encrypted with. */
   keyfilePassword?: string | Uint8Array | null | undefined
@@ -104,6 +114,10 @@ function checkVersion(value: TLSVersion | null): TLSVersion | null {
 }
 
 function checkPassword(value: unknown): string | Uint8Array | null {
-  if (value === null || typeof value === 'string' || types.isUint8Array(value)) return value
+  if (value === null || typeof value === 'string') return value
+  if (types.isUint8Array(value)) {
+    if (!isUtf8(value)) throw rangeError('keyfilePassword must be UTF-8')
+    return value
+  }
   throw typeError(`keyfilePassword must be a string or a Uint8Array, not ${describeType(value)}`)
 }

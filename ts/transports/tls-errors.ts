@@ -174,8 +174,9 @@ function opensslFault(text: string): TlsFault {
   return { code: `ERR_${library}${constant(reason)}`, reason, part: '', isVerification: false }
 }
 
+/** As Node does it. */
 function constant(reason: string): string {
-  return reason.toUpperCase().replaceAll(/\W+/g, '_')
+  return reason.toUpperCase().replaceAll(' ', '_')
 }
 
 /**

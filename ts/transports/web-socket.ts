@@ -8,12 +8,10 @@ import { MqttError } from '../errors.js'
 import { failureText } from './failures.js'
 import { own } from './node-socket.js'
 import { loadOptional } from './optional-package.js'
+import { WebSocketStream } from './web-socket-stream.js'
 
 /** MQTT's largest packet (MQTT 5, 2.1.4): no message of a broker needs more. */
 const LARGEST_MESSAGE = 268_435_460
-
-/** RFC 6455, 7.4.1: normal, going away, no code; and no Close frame at all. */
-const USUAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005, 1006])
 
 /** How long the broker may take to answer a Close frame, in milliseconds. */
 const CLOSING = 1000
@@ -32,11 +30,7 @@ export async function webSocket(
   where: string,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  const { WebSocket, createWebSocketStream } = await loadOptional(
-    'ws',
-    'the transport "websockets"',
-    () => import('ws'),
-  )
+  const { WebSocket } = await loadOptional('ws', 'the transport "websockets"', () => import('ws'))
   const address = addressOf(settings, isSecure)
   const origin = `http${isSecure ? 's' : ''}://${address.host}`
   // What is written to the stream is TLS already: for ws it is ws: in any case.
@@ -55,15 +49,7 @@ export async function webSocket(
     skipUTF8Validation: true,
   }
   const socket = new WebSocket(address, 'mqtt', options)
-  // Before the stream's own listeners, so that it takes no text for packets, and no refusal for an end.
-  socket.on('message', (_data, isBinary) => {
-    if (!isBinary) packets.destroy(new Error('The broker sent a WebSocket text frame [MQTT-6.0.0-1]'))
-  })
-  socket.once('close', (code, reason) => {
-    if (!USUAL_CLOSES.has(code))
-      packets.destroy(new Error(`The broker closed the WebSocket: ${code} ${reason}`))
-  })
-  const packets = createWebSocketStream(socket)
+  const packets = new WebSocketStream(socket)
   own(packets, signal)
   try {
     await once(socket, 'open')

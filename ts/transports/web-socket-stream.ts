@@ -1,0 +1,93 @@
+import { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+
+/** Small messages that come together are gathered in a buffer of this size, to be passed on as one. */
+const STAGE_SIZE = 64 * 1024
+/** Messages of more bytes are passed on as they are. */
+const SMALL = 8 * 1024
+
+/** RFC 6455, 7.4.1: normal, going away, no code; and no Close frame at all. */
+const USUAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005, 1006])
+
+/**
+ * The bytes of a WebSocket's binary messages, wherever these begin and end; what is written leaves as one message a
+ * chunk. The package has such a stream, too, but one that passes on every message by itself: brokers that send a frame
+ * a packet make that several times as costly as the packets.
+ */
+export class WebSocketStream extends Duplex {
+  private stage = Buffer.alloc(0)
+  /** Where in the stage the bytes begin that have not been passed on, and where they end. */
+  private start = 0
+  private stop = 0
+
+  /** @param socket not open yet */
+  constructor(private readonly socket: WebSocket) {
+    super()
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) this.receive(data)
+      else this.fail('The broker sent a WebSocket text frame [MQTT-6.0.0-1]')
+    })
+    socket.once('error', (error) => this.destroy(error))
+    socket.once('close', (code: number, reason: Buffer) => {
+      if (!USUAL_CLOSES.has(code)) this.fail(`The broker closed the WebSocket: ${code} ${reason}`)
+      this.passOn()
+      this.push(null)
+    })
+  }
+
+  override _read(): void {
+    if (this.socket.isPaused) this.socket.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.socket.send(chunk, done)
+  }
+
+  override _final(done: () => void): void {
+    this.socket.close()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.socket.terminate()
+    done(error)
+  }
+
+  /** What came before is passed on: it may say more. */
+  private fail(reason: string): void {
+    this.passOn()
+    this.destroy(new Error(reason))
+  }
+
+  private receive(data: Buffer): void {
+    if (data.length > SMALL) {
+      this.passOn()
+      this.give(data)
+      return
+    }
+    if (this.stage.length - this.stop < data.length) {
+      this.passOn()
+      this.stage = Buffer.allocUnsafeSlow(STAGE_SIZE)
+      this.start = this.stop = 0
+    }
+    // All messages of one read come in the same turn.
+    if (this.start === this.stop) process.nextTick(passOn, this)
+    this.stop += data.copy(this.stage, this.stop)
+  }
+
+  /** @internal */
+  passOn(): void {
+    if (this.start === this.stop) return
+    const staged = this.stage.subarray(this.start, this.stop)
+    this.start = this.stop
+    this.give(staged)
+  }
+
+  private give(bytes: Buffer): void {
+    if (!this.push(bytes)) this.socket.pause()
+  }
+}
+
+function passOn(stream: WebSocketStream): void {
+  stream.passOn()
+}
