@@ -40,7 +40,7 @@ test.before(async (t) => {
 })
 test.after.always(async ({ context }) => {
   for (const server of [context.nginx, context.http, context.socks5, context.dante, context.listeners]) {
-    await server.stop()
+    await server?.stop()
   }
 })
 

@@ -32,7 +32,7 @@ test.before(async (t) => {
 })
 test.after.always(async ({ context: { broker, http, socks5, dante: socks, peer } }) => {
   await peer.close()
-  for (const server of [http, socks5, socks, broker]) await server.stop()
+  for (const server of [http, socks5, socks, broker]) await server?.stop()
 })
 
 // --- What the proxy is told ----------------------------------------------------------------------------------------
@@ -71,6 +71,16 @@ test.serial('SOCKS4 has a user, without a password', async (t) => {
   } as const
   await connected(t, { host: '127.0.0.1', port: 1 }, { proxy })
   t.is(peer.requests.at(-1), 'SOCKS4 address 127.0.0.1:1 me')
+})
+
+test('an HTTP proxy without a password', async (t) => {
+  const server = await tinyproxy()
+  t.teardown(() => server.stop())
+  const proxy = { proxyType: 'http', proxyAddr: server.host, proxyPort: server.port } as const
+  const client = await connected(t, t.context.broker, { proxy })
+  await client.publish('a', 'b', { qos: 1 })
+  await client.disconnect()
+  t.pass()
 })
 
 // --- What proxies answer -------------------------------------------------------------------------------------------

@@ -274,6 +274,9 @@ test('NODE_EXTRA_CA_CERTS is trusted by default', async (t) => {
 
 // --- What is refused -----------------------------------------------------------------------------------------------
 
+/** It has another name in OpenSSL 3.2 and later. */
+const handshakeFailure = `ERR_SSL_${/^3\.[01]\./.test(process.versions.openssl) ? 'SSLV3' : 'SSL/TLS'}_ALERT_HANDSHAKE_FAILURE`
+
 const refused: Array<[what: string, name: Name, options: ClientOptions, code: string, message: RegExp]> = [
   [
     'an issuer that is not trusted',
@@ -392,7 +395,7 @@ const refused: Array<[what: string, name: Name, options: ClientOptions, code: st
     'a cipher that the broker does not have',
     'onlyOld',
     { tlsParams: { ...trusting, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384', tlsVersion: 'TLSv1.2' } },
-    'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+    handshakeFailure,
     /no cipher in common/,
   ],
   [
@@ -420,7 +423,7 @@ const refused: Array<[what: string, name: Name, options: ClientOptions, code: st
     'no certificate for a broker that wants one, on TLS 1.2',
     'mutual',
     { tlsParams: { ...trusting, tlsVersion: 'TLSv1.2' } },
-    'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+    handshakeFailure,
     /certificate of the client/,
   ],
   [

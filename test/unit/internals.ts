@@ -28,3 +28,4 @@ export const { environmentProxy } = await internal<
 export const { loadOptional } = await internal<typeof import('../../dist/transports/optional-package.js')>(
   'transports/optional-package',
 )
+export const { runtime } = await internal<typeof import('../../dist/runtime.js')>('runtime')
