@@ -14,13 +14,15 @@ export class Flood {
     this.#size = size
   }
 
-  /** Sends `count` messages, as fast as the client takes them. */
+  /** Sends `count` messages, as fast as the client takes them; ends early when the connection does. */
   async send(count: number): Promise<void> {
     const { socket } = this.#session
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     for (const end = this.sent + count; this.sent < end; ) {
       const packets: Buffer[] = []
       for (let i = 0; i < 100 && this.sent < end; i++) packets.push(this.#packet(this.sent++))
-      if (!socket.write(Buffer.concat(packets))) await once(socket, 'drain')
+      if (!socket.write(Buffer.concat(packets))) await Promise.race([once(socket, 'drain'), closed])
+      if (socket.destroyed) return
     }
   }
 
