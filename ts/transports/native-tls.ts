@@ -75,15 +75,14 @@ export async function nativeTls(
   return result
 }
 
-/** Node's rules: suites of one version only switch the other version off. */
+/** Node's rule: a list without ciphers for TLS 1.2 means TLS 1.3 alone. */
 function versionsAndCiphers(options: TLSConnectionOptions): Partial<ConnectionTls> {
   const names = (options.ciphers ?? tls.DEFAULT_CIPHERS).split(':').filter((name) => name !== '')
   const cipherSuites = names.filter((name) => name.startsWith('TLS_')).join(':')
   const ciphers = names.filter((name) => !name.startsWith('TLS_')).join(':')
-  let minimumVersion = VERSIONS[options.minVersion ?? tls.DEFAULT_MIN_VERSION]
-  let maximumVersion = VERSIONS[options.maxVersion ?? tls.DEFAULT_MAX_VERSION]
-  if (ciphers === '') minimumVersion = Math.max(minimumVersion, VERSIONS['TLSv1.3'])
-  if (cipherSuites === '') maximumVersion = Math.min(maximumVersion, VERSIONS['TLSv1.2'])
+  const least = VERSIONS[options.minVersion ?? tls.DEFAULT_MIN_VERSION]
+  const minimumVersion = ciphers === '' ? VERSIONS['TLSv1.3'] : least
+  const maximumVersion = VERSIONS[options.maxVersion ?? tls.DEFAULT_MAX_VERSION]
   return { ciphers, cipherSuites, minimumVersion, maximumVersion }
 }
 

@@ -73,16 +73,11 @@ async function readPem(value: string | null): Promise<string | undefined> {
 }
 
 /**
- * Node takes a list without suites of TLS 1.3 as a wish not to speak TLS 1.3, and the other way round. In Python's
- * parameters that wish is `tlsVersion`; `ciphers` leaves the suites of a version that it does not name as they are.
+ * Node takes a list without ciphers for TLS 1.2 as a wish to speak TLS 1.3 alone. In Python's parameters that wish is
+ * `tlsVersion`; `ciphers` leaves those of a version that it does not name as they are.
  */
 function withBothVersions(ciphers: string): string {
+  const isOld = (name: string) => !name.startsWith('TLS_')
   const names = ciphers.split(':')
-  const usual = tls.DEFAULT_CIPHERS.split(':')
-  const isNew = (name: string) => name.startsWith('TLS_')
-  const isOld = (name: string) => !isNew(name)
-  for (const isOfVersion of [isNew, isOld]) {
-    if (!names.some(isOfVersion)) names.push(...usual.filter(isOfVersion))
-  }
-  return names.join(':')
+  return names.some(isOld) ? ciphers : [...names, ...tls.DEFAULT_CIPHERS.split(':').filter(isOld)].join(':')
 }
