@@ -26,8 +26,10 @@ Transfer SocketStream::read(std::span<std::uint8_t> into) noexcept {
     moved = ::recv(socket_.get(), into.data(), into.size(), 0);
   } while (moved < 0 && errno == EINTR);
   if (moved == 0 && !into.empty()) return {Transfer::State::kEnded, 0, 0};
+  // Its errno is read first.
+  const Transfer transfer = transfer_of(moved);
   acknowledge_at_once();
-  return transfer_of(moved);
+  return transfer;
 }
 
 Transfer SocketStream::write(std::span<const std::uint8_t> from) noexcept {
