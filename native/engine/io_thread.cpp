@@ -61,17 +61,19 @@ std::uint32_t IoThread::next() {
       on_event(events_[event_++]);
       continue;
     }
-    if (!read_again_.empty()) {
-      const std::shared_ptr<Connection> connection = std::move(read_again_.back());
-      read_again_.pop_back();
+    if (!reading_again_.empty()) {
+      const std::shared_ptr<Connection> connection = std::move(reading_again_.back());
+      reading_again_.pop_back();
       if (!connection->ended()) on_stream(connection, Poller::kReadable);
       continue;
     }
     run_posts();
     on_time();
     flush();
+    // Each has one turn between two looks at everything else, however much more it holds.
+    reading_again_.swap(read_again_);
     event_ = 0;
-    event_count_ = poller_.wait(timeout_ms(), events_);
+    event_count_ = poller_.wait(reading_again_.empty() ? timeout_ms() : 0, events_);
   }
 }
 

@@ -106,7 +106,8 @@ class IoThread {
   Bytes for_paho_;
   std::unique_lock<std::mutex> paho_reads_now_{paho_reads_, std::defer_lock};
   std::vector<std::shared_ptr<Connection>> unflushed_;
-  std::vector<std::shared_ptr<Connection>> read_again_;
+  std::vector<std::shared_ptr<Connection>> reading_again_;  // in this round
+  std::vector<std::shared_ptr<Connection>> read_again_;     // in the next one
   Clock::time_point next_tick_{};
 };
 
