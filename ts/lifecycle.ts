@@ -152,6 +152,7 @@ export class Lifecycle implements ConnectionOwner {
       this.log?.sendingConnect(options, settings.properties)
     } catch (error) {
       if (this.attempt !== attempt) return
+      this.setUp.abort()
       this.attempt = null
       if (error instanceof MqttError) attempt.fail(error)
       else attempt.reject(error)
