@@ -5,17 +5,39 @@
 namespace aiomqtt {
 namespace {
 
+// A worker that is being terminated answers every question about an object with nothing: a value
+// without even an environment, of which nothing may be asked but its type.
+
 std::vector<std::uint8_t> bytes_of(const Napi::Value& value) {
   if (!value.IsTypedArray()) return {};
   const auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.Data() + array.ByteLength()};
 }
 
-std::string text_of(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+std::string text_of(const Napi::Value& value) {
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
 
-int integer_of(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
+int integer_of(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : 0;
+}
 
-bool flag_of(const Napi::Value& value) { return value.As<Napi::Boolean>().Value(); }
+bool flag_of(const Napi::Value& value) {
+  return value.IsBoolean() && value.As<Napi::Boolean>().Value();
+}
+
+// The entries that are lists themselves.
+std::vector<Napi::Array> lists_of(const Napi::Value& value) {
+  std::vector<Napi::Array> lists;
+  if (!value.IsArray()) return lists;
+  const auto array = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    if (const Napi::Value entry = array.Get(i); entry.IsArray()) {
+      lists.push_back(entry.As<Napi::Array>());
+    }
+  }
+  return lists;
+}
 
 // 4, 6, or 0 for the path of a unix socket.
 int family_of(int family) {
@@ -23,10 +45,9 @@ int family_of(int family) {
   return family == 6 ? AF_INET6 : AF_INET;
 }
 
-std::vector<Address> addresses_of(const Napi::Array& list) {
+std::vector<Address> addresses_of(const Napi::Value& list) {
   std::vector<Address> addresses;
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
-    const auto entry = list.Get(i).As<Napi::Array>();
+  for (const Napi::Array& entry : lists_of(list)) {
     Address address;
     address.host = text_of(entry.Get(0U));
     address.port = static_cast<std::uint16_t>(integer_of(entry.Get(1U)));
@@ -44,13 +65,9 @@ SocketSetup socket_of(const Napi::Object& object) {
   if (const Napi::Value port = object.Get("bindPort"); port.IsNumber()) {
     setup.bind.port = static_cast<std::uint16_t>(integer_of(port));
   }
-  if (const Napi::Value list = object.Get("socketOptions"); list.IsArray()) {
-    const auto options = list.As<Napi::Array>();
-    for (std::uint32_t i = 0; i < options.Length(); ++i) {
-      const auto entry = options.Get(i).As<Napi::Array>();
-      setup.options.push_back(
-          {integer_of(entry.Get(0U)), integer_of(entry.Get(1U)), bytes_of(entry.Get(2U))});
-    }
+  for (const Napi::Array& entry : lists_of(object.Get("socketOptions"))) {
+    setup.options.push_back(
+        {integer_of(entry.Get(0U)), integer_of(entry.Get(1U)), bytes_of(entry.Get(2U))});
   }
   return setup;
 }
@@ -99,7 +116,7 @@ ConnectionOptions read_connection_options(const Napi::Object& object) {
   if (const Napi::Value descriptor = object.Get("descriptor"); descriptor.IsNumber()) {
     options.descriptor = Descriptor(integer_of(descriptor));
   }
-  options.addresses = addresses_of(object.Get("addresses").As<Napi::Array>());
+  options.addresses = addresses_of(object.Get("addresses"));
   options.max_inflight = static_cast<std::uint16_t>(integer_of(object.Get("maxInflight")));
   options.session = bytes_of(object.Get("session"));
   options.socket = socket_of(object);
