@@ -161,6 +161,23 @@ TEST("packet reader: a remaining length of five bytes or with padding is a viola
   }
 }
 
+TEST("packet reader: a packet that no server sends is not waited for") {
+  for (int first = 0; first < 256; ++first) {
+    const Note note("first byte " + std::to_string(first));
+    const int type = first >> 4;
+    const int flags = first & 15;
+    const bool is_servers = type == 2 || (type >= 3 && type <= 7) || type == 9 || type == 11 ||
+                            type == 13 || type == 14 || type == 15;
+    const bool may_have_flags = type == 3 || flags == (type == 6 ? 2 : 0) ||
+                                (type == 6 && flags == 10);  // PUBREL with DUP, in MQTT 3.1
+    Reading reading;
+    reading.script.reads.push_back(bytes(first, 100, "the rest is still to come"));
+    (void)reading.run();
+    CHECK(reading.packets.empty());
+    CHECK_EQ(!reading.violation, is_servers && may_have_flags);
+  }
+}
+
 TEST("packet reader: a packet above our Maximum Packet Size is a violation before its body came") {
   for (const std::uint32_t most : {100U, 20'000U}) {
     const Note note("at most " + std::to_string(most));
