@@ -24,8 +24,9 @@ export async function runAva(node = process.execPath) {
   const { code, output } = await observe(node, [at('node_modules/ava/entrypoints/cli.mjs')], {
     env: { ...process.env, npm_node_execpath: node, NODE: node },
   })
-  const passed = number(output, /^\s*(\d+) tests? passed/gm)
-  const failed = number(output, /^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm)
+  // AVA sums up what passed only when nothing failed; its line for each test is there in either case.
+  const passed = output.match(/^\s*✔ /gm)?.length ?? 0
+  const failed = number(output, /^\s*(\d+) (?:(?:hooks?|tests?) failed|uncaught exceptions?|unhandled rejections?)/gm)
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
 }
 

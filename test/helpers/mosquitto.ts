@@ -3,7 +3,7 @@ import { pbkdf2Sync, randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -184,21 +184,30 @@ function guard(broker: ChildProcess, folder: string): ChildProcess {
 }
 
 /**
- * A port nobody listens on. It lies below the range from which the kernel takes the ports of outgoing connections, so
- * that none of them takes it away between two starts of a broker.
+ * A port nobody listens on, and that nobody else who asks here gets, in no test process, until this one ends: its
+ * reservation is a socket in Linux' abstract name space, which goes with the process. It lies below the range from
+ * which the kernel takes the ports of outgoing connections, so that none of them takes it away between two starts of a
+ * broker.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_000)
+    if (!(await listens(createServer().unref(), `\0aiomqtt-test-port-${port}`))) continue
     const server = createServer()
-    server.listen(port, '127.0.0.1')
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
+    const free = await listens(server, port)
     server.close()
     if (free) return port
   }
+}
+
+/** Whether a server could listen there. */
+async function listens(server: Server, where: string | number): Promise<boolean> {
+  if (typeof where === 'string') server.listen(where)
+  else server.listen(where, '127.0.0.1')
+  return once(server, 'listening').then(
+    () => true,
+    () => false,
+  )
 }
 
 /** A line of Mosquitto's password file without its tool: PBKDF2 with SHA-512, format 7. */
