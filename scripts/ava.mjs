@@ -26,7 +26,10 @@ export async function runAva(node = process.execPath) {
   })
   // AVA sums up what passed only when nothing failed; its line for each test is there in either case.
   const passed = output.match(/^\s*✔ /gm)?.length ?? 0
-  const failed = number(output, /^\s*(\d+) (?:(?:hooks?|tests?) failed|uncaught exceptions?|unhandled rejections?)/gm)
+  const failed = number(
+    output,
+    /^\s*(\d+) (?:(?:hooks?|tests?) failed|uncaught exceptions?|unhandled rejections?)/gm,
+  )
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
 }
 
