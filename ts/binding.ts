@@ -211,13 +211,18 @@ export const TRANSPORT_HANDSHAKE = 4
 export const COMMAND_WORDS = 4
 
 /**
- * Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`. Words: 4 topic length, 5 properties length, 6 payload length.
- * Bytes: topic, NUL, properties including their length prefix (none: no bytes), payload.
+ * Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`, `MESSAGE_DUP` (with a packet identifier of the caller's only). Words:
+ * 4 topic length, 5 properties length, 6 payload length, 7 the packet identifier, or 0 for the engine to choose one
+ * (QoS 0: always 0). Bytes: topic, NUL, properties including their length prefix (none: no bytes), payload.
+ *
+ * On one connection either the caller chooses all packet identifiers or the engine does. One that is in use is refused
+ * (`CODE_REFUSED`); one is free again when the operation's DONE has come.
  */
 export const COMMAND_PUBLISH = 1
 /**
- * Words: 4 filter count, 5 properties length. Bytes: properties including their length prefix, then for each
- * filter one byte of options (as on the wire), two bytes of length, the filter, NUL.
+ * Words: 4 filter count, 5 properties length, 6 the packet identifier, or 0 for the engine to choose one (see
+ * `COMMAND_PUBLISH`). Bytes: properties including their length prefix, then for each filter one byte of options (as
+ * on the wire), two bytes of length, the filter, NUL.
  */
 export const COMMAND_SUBSCRIBE = 2
 /** As SUBSCRIBE, with options of 0. */

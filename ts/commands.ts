@@ -20,8 +20,8 @@ export const FULL_BATCH = 256 * 1024
 /** Strings up to this length get room for their worst case; longer ones are measured first. */
 const MEASURED_LENGTH = 16 * 1024
 
-const PUBLISH_HEADER = (COMMAND_WORDS + 3) * 4
-const FILTERS_HEADER = (COMMAND_WORDS + 2) * 4
+const PUBLISH_HEADER = (COMMAND_WORDS + 4) * 4
+const FILTERS_HEADER = (COMMAND_WORDS + 3) * 4
 
 /** One topic filter of SUBSCRIBE or UNSUBSCRIBE. */
 export interface Filter {
@@ -41,12 +41,14 @@ export class CommandBatch {
   private words = new Uint32Array(this.bytes.buffer)
 
   /**
-   * @param flags QoS and retain, as in `COMMAND_PUBLISH`
+   * @param identifier the packet identifier, or 0 for the engine to choose one (and for QoS 0)
+   * @param flags QoS, retain and DUP, as in `COMMAND_PUBLISH`
    * @param properties encoded with their length prefix, or null for none
    */
   publish(
     connection: number,
     operation: number,
+    identifier: number,
     flags: number,
     topic: string,
     properties: Uint8Array | null,
@@ -80,6 +82,7 @@ export class CommandBatch {
     words[word + 4] = topicLength
     words[word + 5] = propertiesLength
     words[word + 6] = payloadLength
+    words[word + 7] = identifier
     this.finish(start, position, COMMAND_PUBLISH | (flags << 8), connection, operation)
   }
 
@@ -126,11 +129,15 @@ export class CommandBatch {
     if (this.bytes.length > KEPT_CAPACITY) this.allocate(USUAL_CAPACITY)
   }
 
-  /** @param kind `COMMAND_SUBSCRIBE` or `COMMAND_UNSUBSCRIBE` */
+  /**
+   * @param kind `COMMAND_SUBSCRIBE` or `COMMAND_UNSUBSCRIBE`
+   * @param identifier the packet identifier, or 0 for the engine to choose one
+   */
   filters(
     kind: number,
     connection: number,
     operation: number,
+    identifier: number,
     filters: readonly Filter[],
     properties: Uint8Array | null,
   ): void {
@@ -153,6 +160,7 @@ export class CommandBatch {
     }
     this.words[(start >> 2) + 4] = filters.length
     this.words[(start >> 2) + 5] = propertiesLength
+    this.words[(start >> 2) + 6] = identifier
     this.finish(start, position, kind, connection, operation)
   }
 

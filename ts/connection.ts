@@ -93,7 +93,7 @@ export class Connection implements ConnectionEvents {
     const start = commands.length
     const number = this.operations.nextNumber
     const flags = qos | (call.retain ? MESSAGE_RETAIN : 0)
-    commands.publish(this.number, number, flags, call.topic, call.encodedProperties, call.payload)
+    commands.publish(this.number, number, 0, flags, call.topic, call.encodedProperties, call.payload)
     this.log?.sendingPublish(call, number, this.hasProperties)
     const site = this.runtime.callSite(entry)
     const operation = new Operation(this.operations, number, COMMAND_PUBLISH, qos, timeout, signal, site)
@@ -188,7 +188,7 @@ export class Connection implements ConnectionEvents {
     const { commands } = this.runtime
     const start = commands.length
     const number = this.operations.nextNumber
-    commands.filters(kind, this.number, number, call.filters, call.encodedProperties)
+    commands.filters(kind, this.number, number, 0, call.filters, call.encodedProperties)
     this.log?.sendingFilters(kind === COMMAND_SUBSCRIBE, call.filters, number)
     const site = this.runtime.callSite(entry)
     const operation = new Operation(this.operations, number, kind, 0, timeout, call.signal, site)

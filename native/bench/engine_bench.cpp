@@ -52,7 +52,7 @@ double cpu_seconds() {
 }
 
 std::vector<std::uint8_t> subscribe_command(std::uint32_t connection, std::uint8_t qos) {
-  const std::uint32_t words[] = {32, command::kSubscribe, connection, 1, 1, 0};
+  const std::uint32_t words[] = {36, command::kSubscribe, connection, 1, 1, 0, 0};
   const std::uint8_t filter[] = {qos, 1, 0, '#', 0};  // options, length, text and NUL
   std::vector<std::uint8_t> bytes(words[0]);
   std::memcpy(bytes.data(), words, sizeof words);

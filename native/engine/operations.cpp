@@ -5,8 +5,13 @@ namespace {
 constexpr std::uint16_t kMostIdentifiers = 65535;
 }
 
-std::uint16_t Operations::begin(Operation operation) {
+std::uint16_t Operations::begin(Operation operation, std::uint16_t chosen) {
   const std::lock_guard lock(mutex_);
+  if (chosen != 0) {
+    if (!pending_.emplace(chosen, std::move(operation)).second) return 0;
+    last_ = chosen;
+    return chosen;
+  }
   if (pending_.size() == kMostIdentifiers) return 0;
   do {
     last_ = last_ == kMostIdentifiers ? std::uint16_t{1} : static_cast<std::uint16_t>(last_ + 1);

@@ -34,8 +34,9 @@ class Operations {
   explicit Operations(std::uint16_t last_packet_identifier) noexcept
       : last_(last_packet_identifier) {}
 
-  // The next packet identifier that is not in use, or 0 if all are.
-  [[nodiscard]] std::uint16_t begin(Operation operation);
+  // The packet identifier that it gets: `chosen`, or without one (0) the next that is not in use. 0
+  // if that or all are in use.
+  [[nodiscard]] std::uint16_t begin(Operation operation, std::uint16_t chosen = 0);
   // Takes an operation whose flow is over; nothing if there is none.
   [[nodiscard]] std::optional<Operation> finish(std::uint16_t packet_identifier);
 

@@ -6,8 +6,8 @@
 namespace aiomqtt {
 namespace {
 
-constexpr std::size_t kPublishWords = 7;
-constexpr std::size_t kSubscriptionWords = 6;
+constexpr std::size_t kPublishWords = 8;
+constexpr std::size_t kSubscriptionWords = 7;
 
 // With one more under way Paho would hold back everything else of the connection, QoS 0 too.
 constexpr std::uint16_t kMostUnderWay = 65533;
@@ -71,7 +71,16 @@ void Outbound::stop() noexcept {
 }
 
 std::uint16_t Outbound::assign_packet_identifier() {
-  return operations_.begin(std::move(next_operation_));
+  return operations_.begin(std::move(next_operation_), next_identifier_);
+}
+
+bool Outbound::take_repeated_from(std::span<const Bytes> parts) noexcept {
+  constexpr std::size_t kIdentifierPart = 3;
+  const std::uint8_t first = parts[0][0];
+  const bool has_identifier = first >> 4 == packet::kPublish && (first & 0b0110) != 0;
+  if (!has_identifier || read_u16(parts[kIdentifierPart].data()) != repeated_.front()) return false;
+  repeated_.pop_front();
+  return true;
 }
 
 void Outbound::send(CommandView command, std::vector<Done>& done) {
@@ -95,6 +104,7 @@ void Outbound::send(CommandView command, std::vector<Done>& done) {
 void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
   const int qos = static_cast<int>(command.flags() & 3);
   const bool retain = (command.flags() & 4) != 0;
+  const bool repeated = (command.flags() & 8) != 0;
   const std::size_t topic_size = command.word(4);
   const std::size_t properties_size = command.word(5);
   const Bytes bytes = command.after(kPublishWords);
@@ -105,6 +115,7 @@ void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
     next_operation_ = {};
     next_operation_.kind = qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
     next_operation_.number = command.operation();
+    next_identifier_ = static_cast<std::uint16_t>(command.word(7));
     ++inflight_;
   }
   const int rc = paho_.publish(topic, payload, qos, retain, properties);
@@ -113,6 +124,8 @@ void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
     done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
   } else if (qos == 0) {
     done.push_back({command.operation(), 0});
+  } else if (repeated) {
+    repeated_.push_back(next_identifier_);
   }
 }
 
@@ -134,6 +147,7 @@ void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
   next_operation_.kind = subscribes ? Operation::Kind::kSubscribe : Operation::Kind::kUnsubscribe;
   next_operation_.number = command.operation();
   next_operation_.filters = static_cast<std::uint16_t>(count);
+  next_identifier_ = static_cast<std::uint16_t>(command.word(6));
   const int rc =
       subscribes ? paho_.subscribe(filters, properties) : paho_.unsubscribe(filters, properties);
   if (rc != 0) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <vector>
 
 #include "engine/operations.h"
@@ -82,6 +83,12 @@ class Outbound {
 
   // The packet identifier for the operation that Paho is being handed (seam.h).
   [[nodiscard]] std::uint16_t assign_packet_identifier();
+  // Whether what Paho writes just now is a PUBLISH that was submitted with DUP, which Paho itself
+  // never sets. Told once. The parts are Paho's: fixed header, topic length, topic, identifier and
+  // properties, payload.
+  [[nodiscard]] bool take_repeated(std::span<const Bytes> parts) noexcept {
+    return !repeated_.empty() && take_repeated_from(parts);
+  }
 
  private:
   using Kept = std::vector<std::uint8_t>;
@@ -89,6 +96,7 @@ class Outbound {
   void send(CommandView command, std::vector<Done>& done);
   void send_publish(CommandView command, std::vector<Done>& done);
   void send_subscription(CommandView command, std::vector<Done>& done);
+  [[nodiscard]] bool take_repeated_from(std::span<const Bytes> parts) noexcept;
   void withdraw(std::uint32_t operation, std::vector<Done>& done);
   [[nodiscard]] bool window_is_full() const noexcept { return inflight_.load() >= window_.load(); }
   void keep(std::deque<Kept>& queue, CommandView command);
@@ -100,6 +108,8 @@ class Outbound {
   std::deque<Kept> for_stream_;
   std::deque<Kept> for_window_;
   Operation next_operation_;
+  std::uint16_t next_identifier_ = 0;   // the caller's choice, or 0
+  std::deque<std::uint16_t> repeated_;  // submitted with DUP and not yet written, in order
   std::atomic<std::uint32_t> window_;
   std::atomic<std::uint32_t> inflight_{0};
   std::atomic<std::uint32_t> waiting_{0};

@@ -37,6 +37,9 @@ struct PacketBuffers {
 // The packets that Paho writes have at most four parts after the fixed header.
 constexpr std::size_t kMostParts = 5;
 
+// PUBLISH's DUP flag, in the first byte of its fixed header.
+constexpr char kDup = 0b1000;
+
 std::shared_ptr<Connection> connection_of(int socket) {
   return Engine::instance().find(static_cast<std::uint32_t>(socket));
 }
@@ -118,6 +121,9 @@ int WebSocket_putdatas(NetworkHandles* net, char** head, std::size_t* head_size,
   for (int i = 0; i < rest->count; ++i) {
     const auto index = static_cast<std::size_t>(i);
     parts[index + 1] = part(rest->buffers[index], rest->sizes[index]);
+  }
+  if (aiomqtt::ApiThread::is_current() && connection->outbound().take_repeated(parts)) {
+    **head |= kDup;
   }
   const bool first =
       connection->output().append({parts[0], parts[1], parts[2], parts[3], parts[4]});

@@ -30,6 +30,8 @@ struct PublishFields {
   int qos = 0;
   bool retain = false;
   Buffer properties;  // with their length prefix
+  bool dup = false;
+  std::uint16_t identifier = 0;  // 0: the engine chooses
 };
 
 inline PublishFields fields_of(std::string topic, const Buffer& payload, int qos) {
@@ -42,9 +44,11 @@ inline PublishFields fields_of(std::string topic, const Buffer& payload, int qos
 
 inline Buffer publish_command(std::uint32_t connection, std::uint32_t operation,
                               const PublishFields& fields) {
+  const std::uint32_t flags =
+      static_cast<std::uint32_t>(fields.qos) | (fields.retain ? 4U : 0U) | (fields.dup ? 8U : 0U);
   return raw_command(
-      command::kPublish, static_cast<std::uint32_t>(fields.qos) | (fields.retain ? 4U : 0U),
-      connection, operation, {fields.topic.size(), fields.properties.size(), fields.payload.size()},
+      command::kPublish, flags, connection, operation,
+      {fields.topic.size(), fields.properties.size(), fields.payload.size(), fields.identifier},
       bytes(fields.topic, 0, fields.properties, fields.payload));
 }
 
@@ -53,28 +57,31 @@ struct FilterFields {
   int options = 0;
 };
 
-// SUBSCRIBE or UNSUBSCRIBE.
+// SUBSCRIBE or UNSUBSCRIBE. With identifier 0 the engine chooses.
 inline Buffer filters_command(std::uint32_t kind, std::uint32_t connection, std::uint32_t operation,
                               const std::vector<FilterFields>& filters,
-                              const Buffer& properties = {}) {
+                              const Buffer& properties = {}, std::uint16_t identifier = 0) {
   Buffer rest = properties;
   for (const FilterFields& each : filters) {
     const auto size = static_cast<int>(each.filter.size());
     put(rest, bytes(each.options, size & 255, size >> 8, each.filter, 0));
   }
-  return raw_command(kind, 0, connection, operation, {filters.size(), properties.size()}, rest);
+  return raw_command(kind, 0, connection, operation,
+                     {filters.size(), properties.size(), identifier}, rest);
 }
 
 inline Buffer subscribe_command(std::uint32_t connection, std::uint32_t operation,
                                 const std::vector<FilterFields>& filters,
-                                const Buffer& properties = {}) {
-  return filters_command(command::kSubscribe, connection, operation, filters, properties);
+                                const Buffer& properties = {}, std::uint16_t identifier = 0) {
+  return filters_command(command::kSubscribe, connection, operation, filters, properties,
+                         identifier);
 }
 
 inline Buffer unsubscribe_command(std::uint32_t connection, std::uint32_t operation,
                                   const std::vector<FilterFields>& filters,
-                                  const Buffer& properties = {}) {
-  return filters_command(command::kUnsubscribe, connection, operation, filters, properties);
+                                  const Buffer& properties = {}, std::uint16_t identifier = 0) {
+  return filters_command(command::kUnsubscribe, connection, operation, filters, properties,
+                         identifier);
 }
 
 inline Buffer cancel_command(std::uint32_t connection, std::uint32_t operation) {

@@ -119,6 +119,72 @@ TEST("publish: a topic that Paho does not take is told, and does not use up the 
   session.close();
 }
 
+// -- Packet identifiers of the caller's --
+
+TEST("publish: the caller may choose packet identifiers, again as soon as a flow is over") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    Session session(version);
+    const Buffer none = no_properties(version);
+    const auto chosen = [](int qos, std::uint16_t identifier) {
+      PublishFields fields = fields_of("a", {}, qos);
+      fields.identifier = identifier;
+      return fields;
+    };
+    for (std::uint32_t round = 0; round < 3; ++round) {
+      session.submit(bytes(session.publish(1, chosen(1, 700)), session.publish(2, chosen(2, 65535)),
+                           session.publish(3, chosen(1, 700)), session.publish(4, chosen(0, 0)),
+                           subscribe_command(session.connection, 5, {{"s", 0}}, none, 9),
+                           unsubscribe_command(session.connection, 6, {{"u"}}, none, 8)));
+      CHECK(session.done(3).words[5] > command::kRefused);
+      CHECK_EQ(session.done(4).words[5], 0U);
+      session.peer.expect(packet(0x32, field("a"), u16(700), none));
+      session.peer.expect(packet(0x34, field("a"), u16(65535), none));
+      session.peer.expect(packet(0x30, field("a"), none));
+      session.peer.expect(packet(0x82, u16(9), none, field("s"), 0));
+      session.peer.expect(packet(0xa2, u16(8), none, field("u")));
+      session.peer.send(bytes(packet(0x50, u16(65535)), packet(0x40, u16(700))));
+      CHECK_EQ(session.done(1).words[5], 0U);
+      session.peer.expect(packet(0x62, u16(65535)));
+      session.peer.send(packet(0x70, u16(65535)));
+      CHECK_EQ(session.done(2).words[5], 0U);
+      const Buffer codes = version == kMqtt5 ? bytes(0) : bytes();
+      session.peer.send(bytes(packet(0x90, u16(9), none, 0), packet(0xb0, u16(8), none, codes)));
+      (void)session.done(5);
+      (void)session.done(6);
+    }
+    session.close();
+  }
+}
+
+TEST("publish: DUP is set in what is submitted with it, and in nothing else") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    Session session(version);
+    const Buffer none = no_properties(version);
+    constexpr std::uint32_t kPublishes = 600;
+    Buffer commands;
+    for (std::uint32_t i = 1; i <= kPublishes; ++i) {
+      PublishFields fields = fields_of("t", patterned(i, 1000), static_cast<int>(i % 3));
+      fields.retain = i % 4 == 0;
+      fields.dup = fields.qos > 0 && i % 5 < 2;
+      fields.identifier = fields.qos > 0 ? static_cast<std::uint16_t>(65536 - i) : 0;
+      put(commands, session.publish(i, fields));
+    }
+    session.submit(commands);
+    for (std::uint32_t i = 1; i <= kPublishes; ++i) {
+      const std::uint32_t qos = i % 3;
+      const std::uint32_t flags = qos << 1 | (i % 4 == 0 ? 1U : 0U);
+      const std::uint32_t dup = qos > 0 && i % 5 < 2 ? 8U : 0U;
+      session.peer.expect(packet(static_cast<int>(0x30 | flags | dup), field("t"),
+                                 qos > 0 ? u16(65536 - i) : bytes(), none, patterned(i, 1000)));
+    }
+    session.peer.close();
+    while (session.next().kind != event::kClosed) {
+    }
+  }
+}
+
 // -- The window --
 
 TEST("publish: the window holds back QoS 1 and 2 in order, and nothing else") {

@@ -43,6 +43,17 @@ TEST("operations: a finished one comes back once, with what JavaScript called it
   CHECK(!operations.finish(9).has_value());
 }
 
+TEST("operations: the caller may choose identifiers, none of them twice at a time") {
+  Operations operations(0);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos1, 1), 300), 300);
+  CHECK_EQ(operations.begin(operation(Kind::kSubscribe, 2), 65535), 65535);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos2, 3), 300), 0);
+  CHECK_EQ(operations.last_packet_identifier(), 65535);
+  CHECK_EQ(operations.finish(300)->number, 1U);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos2, 4), 300), 300);
+  CHECK_EQ(operations.finish(300)->number, 4U);
+}
+
 TEST("operations: identifiers wrap after 65,535, never to 0, and skip those in use") {
   Operations operations(65533);
   CHECK_EQ(begin(operations, Kind::kPublishQos1), 65534);

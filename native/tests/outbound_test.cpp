@@ -213,19 +213,22 @@ TEST("commands: their fields are where ts/commands.ts puts them") {
   fields.payload = bytes("payload");
   fields.qos = 2;
   fields.retain = true;
+  fields.dup = true;
+  fields.identifier = 0x1234;
   fields.properties = bytes(2, 1, 1);
   const Buffer raw = publish_command(7, 0xfffffffe, fields);
   CHECK_EQ(raw.size() % 4, 0U);
   const CommandView command(raw);
   CHECK_EQ(command.word(0), raw.size());
   CHECK_EQ(command.kind(), command::kPublish);
-  CHECK_EQ(command.flags(), 6U);
+  CHECK_EQ(command.flags(), 14U);
   CHECK_EQ(command.connection(), 7U);
   CHECK_EQ(command.operation(), 0xfffffffeU);
   CHECK_EQ(command.word(4), 5U);
   CHECK_EQ(command.word(5), 3U);
   CHECK_EQ(command.word(6), 7U);
-  CHECK_EQ(text_of(command.after(7).first(6)), std::string("topic\0", 6));
+  CHECK_EQ(command.word(7), 0x1234U);
+  CHECK_EQ(text_of(command.after(8).first(6)), std::string("topic\0", 6));
 }
 
 }  // namespace
