@@ -222,9 +222,3 @@ function checkSocketOption(option: unknown): SocketOption {
       : checkInteger('socketOptions: value', value, least, greatest),
   ])
 }
-
-export function checkStore(value: Given<'store'>): object | null {
-  if (value === undefined || value === null) return null
-  if (typeof value !== 'object') throw typeError(`store must be a Store, not ${describeType(value)}`)
-  return value
-}

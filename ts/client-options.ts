@@ -10,6 +10,7 @@ import type { ProtocolVersion } from './protocol-version.js'
 import type { ProxySettings, ProxySettingsLiteral } from './proxy-settings.js'
 import type { QueueType } from './queues.js'
 import type { ReconnectOptions } from './reconnect-options.js'
+import type { Store } from './store/store.js'
 import type { TLSParameters, TLSParametersLiteral } from './tls-parameters.js'
 import type { Will, WillLiteral } from './will.js'
 
@@ -109,7 +110,7 @@ export interface ClientOptions {
   /** Whether messages published without a connection wait for one; false. */
   offlineQueue?: boolean | OfflineQueueOptions | null | undefined
   /** Keeps the state of QoS 1 and 2 messages over a restart. */
-  store?: object | null | undefined
+  store?: Store | null | undefined
   /** True when each message is acknowledged by its `ack()`; false. */
   manualAcks?: boolean | null | undefined
   /** MQTT 5: the most topic aliases to use, within the broker's limit, 0 to 65535; 0. */

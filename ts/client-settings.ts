@@ -19,7 +19,6 @@ import {
   checkProtocol,
   checkProxy,
   checkSocketOptions,
-  checkStore,
   checkTLSContext,
   checkTLSParameters,
   checkTransport,
@@ -43,6 +42,7 @@ import { ProtocolVersion } from './protocol-version.js'
 import type { ProxySettings } from './proxy-settings.js'
 import { FifoQueue, type QueueType } from './queues.js'
 import { checkReconnect, type ReconnectSettings } from './reconnect-options.js'
+import { checkStore, type Store } from './store/store.js'
 import type { TLSParameters } from './tls-parameters.js'
 import { readUrl } from './transports/urls.js'
 import {
@@ -108,7 +108,7 @@ export class ClientSettings {
   readonly overflow: Overflow
   readonly reconnect: ReconnectSettings | null
   readonly offlineQueue: OfflineQueueSettings | null
-  readonly store: object | null
+  readonly store: Store | null
   readonly manualAcks: boolean
   readonly topicAliases: number
   readonly #username: string | null

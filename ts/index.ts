@@ -29,6 +29,7 @@ export { ProxySettings, type ProxySettingsLiteral, type ProxyType } from './prox
 export { FifoQueue, LifoQueue, type MessageQueue, PriorityQueue, type QueueType } from './queues.js'
 export { ReasonCode } from './reason-code.js'
 export type { ReconnectOptions } from './reconnect-options.js'
+export type { Store, StoreChange, StoreRecord } from './store/store.js'
 export {
   type RetainHandling,
   SubscribeOptions,

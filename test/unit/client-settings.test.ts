@@ -89,7 +89,7 @@ test('the port is an argument or among the options', (t) => {
 })
 
 test('everything that was given is there', (t) => {
-  const store = {}
+  const store = { load: () => [], batch: () => {} }
   const secure = {}
   const headers = () => ({})
   const given = settings({
@@ -329,7 +329,7 @@ test('options that this release does nothing with are listed when they are used'
         maxQueuedIncomingBytes: 1,
         reconnect: true,
         offlineQueue: true,
-        store: {},
+        store: { load: () => [], batch: () => {} },
         manualAcks: true,
         topicAliases: 1,
         authentication: { method: 'm', respond: () => null },
@@ -498,6 +498,11 @@ const wrong: Array<[options: object, error: typeof TypeError | typeof RangeError
   ],
   [{ manualAcks: 1 }, TypeError, 'manualAcks must be a boolean, not number'],
   [{ store: 'directory' }, TypeError, 'store must be a Store, not string'],
+  [
+    { store: { load: () => [] } },
+    TypeError,
+    'store must be a Store, not an object without the methods load and batch',
+  ],
   [{ reconnect: 5 }, TypeError, 'reconnect takes an object of options, not number'],
   [
     { reconnect: { delay: 5 } },

@@ -1,0 +1,39 @@
+import { describeType, isObject, typeError } from '../validate.js'
+
+/** What a store keeps: a few bytes under a name of printable ASCII characters. */
+export type StoreRecord = readonly [key: string, value: Uint8Array]
+
+/** A record that is to be put, over an older one with its key if there is one; or with null, deleted. */
+export type StoreChange = readonly [key: string, value: Uint8Array | null]
+
+/**
+ * Where a client keeps what must outlive its process: the option `store`. One store serves one client (and its client
+ * identifier) at a time. Whoever made it closes it, after `disconnect()`.
+ */
+export interface Store {
+  /**
+   * All records, in the order of their keys (that of their characters' codes). Read once, before the first connection
+   * of a client; there are no changes meanwhile.
+   */
+  load(): AsyncIterable<StoreRecord> | Iterable<StoreRecord>
+  /**
+   * Makes changes, in their order, all of them or none. The client waits for this before it sends what depends on it,
+   * and makes no further call meanwhile: so what this resolves to is what the store promises. Bytes are given away.
+   * @returns nothing when they are made already, or a promise that resolves when they are; it rejects, and the
+   *   publish calls concerned with it, when they cannot be made
+   */
+  batch(changes: readonly StoreChange[]): Promise<void> | void
+}
+
+/**
+ * The option `store`, checked.
+ * @throws {TypeError} it is no store
+ */
+export function checkStore(value: Store | null | undefined): Store | null {
+  if (value === undefined || value === null) return null
+  if (!isObject(value) || typeof value.load !== 'function' || typeof value.batch !== 'function') {
+    const what = isObject(value) ? 'an object without the methods load and batch' : describeType(value)
+    throw typeError(`store must be a Store, not ${what}`)
+  }
+  return value as unknown as Store
+}
