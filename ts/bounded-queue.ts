@@ -84,6 +84,13 @@ export class BoundedQueue {
     return message
   }
 
+  /** Drops all that is in it, as nobody is going to want it. */
+  clear(): void {
+    while (this.queue.length > 0) this.queue.get()
+    this.bytes = 0
+    if (this.isPaused) this.setPaused(false)
+  }
+
   private hasRoomFor(size: number): boolean {
     return this.queue.length < this.maxMessages && this.bytes + size <= this.maxBytes
   }

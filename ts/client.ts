@@ -9,10 +9,8 @@ import { ClientSettings } from './client-settings.js'
 import type { Callable } from './errors.js'
 import { Inbox } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
-import type { Message } from './message.js'
 import { MessagesIterator } from './messages-iterator.js'
 import type { PayloadType } from './payload.js'
-import { createQueue, type MessageQueue } from './queues.js'
 import type { ReasonCode } from './reason-code.js'
 import { fromCaller } from './rejection.js'
 import { checkSubscribe, checkUnsubscribe, type SubscribeTopic } from './subscriptions.js'
@@ -69,20 +67,18 @@ export class Client implements AsyncDisposable {
     options?: ClientOptions | null,
   ) {
     let settings: ClientSettings
-    let queue: MessageQueue<Message>
     try {
       settings = new ClientSettings(hostname, portOrOptions, options)
-      queue = createQueue(settings.queueType)
+      this.#inbox = new Inbox(settings, (_message, which) => {
+        const dropped = which === 'newest' ? 'message' : 'oldest message'
+        logger.warn(`Message queue is full. Discarding ${dropped}.`)
+      })
     } catch (error) {
       throw fromCaller(error, Client)
     }
     const { logger } = settings
     this.#settings = settings
     this.#timeout = settings.timeout
-    this.#inbox = new Inbox(queue, settings, (which) => {
-      const dropped = which === 'newest' ? 'message' : 'oldest message'
-      logger.warn(`Message queue is full. Discarding ${dropped}.`)
-    })
     this.#lifecycle = new Lifecycle(settings, this.#inbox, {
       maxQueuedOutgoingMessages: settings.maxQueuedOutgoingMessages,
       maxConcurrentOutgoingCalls: settings.maxConcurrentOutgoingCalls,
@@ -197,7 +193,7 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** The messages that come, through a new view of the client's one queue. */
+  /** The messages that come and that no `filter()` took, through a new view of the client's one queue. */
   get messages(): MessagesIterator {
     return new MessagesIterator(this.#inbox)
   }

@@ -1,8 +1,10 @@
 import { type Abortable, listen, unlisten } from './abort-signals.js'
 import { BoundedQueue, type QueueBounds } from './bounded-queue.js'
 import { type Callable, type CallSite, MqttError } from './errors.js'
+import { FilterViews, type Recipient } from './filter-views.js'
 import type { Message } from './message.js'
-import { FifoQueue, type MessageQueue } from './queues.js'
+import { MessageSource } from './message-source.js'
+import { createQueue, FifoQueue, type QueueType } from './queues.js'
 import { rejection } from './rejection.js'
 import { runtime, type TurnTask } from './runtime.js'
 
@@ -54,11 +56,20 @@ class Waiter implements Abortable {
   }
 }
 
+/** What the client's options say about each queue of its incoming messages. */
+export interface InboxSettings extends QueueBounds {
+  readonly queueType: QueueType
+}
+
+/** A message was dropped, the newest or the oldest, because a queue was full. */
+export type OnDrop = (message: Message, which: 'newest' | 'oldest') => void
+
 /**
- * A client's incoming messages and who waits for them; all its iterators are views of it. It outlives
- * connections: what one left is delivered before its end is reported.
+ * Incoming messages and who waits for them: a client's, of which all its iterators are views, or those of them that
+ * match a filter. The client's outlives connections: what one left is delivered before its end is reported.
  */
-export class Inbox implements TurnTask {
+export class Inbox implements Recipient, TurnTask {
+  readonly takesAlone = false
   /** In the order of their calls. If a message waits as well, `endTurn()` is going to come. */
   private waiters: Waiter[] = []
   /** Messages taken at once since the turn `turn` of the event loop began. */
@@ -66,27 +77,28 @@ export class Inbox implements TurnTask {
   private turn = 0
   /** The queue gives out what it took in, in its order, so that it can be passed by. */
   private readonly isFifo: boolean
-  /** Whether the last connection is over; its reason, if it was not a clean end. */
-  private ended = false
-  private cause: MqttError | null = null
+  /** Whether this was a filtered part that has been given up, so that nothing comes any more. */
+  isOver = false
 
   private readonly queue: BoundedQueue
-  /** Tells the connection to stop reading, or to go on. */
-  private pause: (paused: boolean) => void = ignore
+  /** Who gets what matches a filter instead; null while there are none. */
+  private views: FilterViews | null = null
 
   /**
-   * @param queue what keeps the messages
-   * @param onDrop a message was dropped
+   * @param whole what this is a filtered part of; null for a client's own
+   * @throws what the constructor of a queue of the user's own throws
    */
   constructor(
-    queue: MessageQueue<Message>,
-    bounds: QueueBounds,
-    onDrop: (which: 'newest' | 'oldest') => void,
+    private readonly settings: InboxSettings,
+    private readonly onDrop: OnDrop,
+    private readonly whole: Inbox | null = null,
+    private readonly source: MessageSource = new MessageSource(),
   ) {
+    const queue = createQueue<Message>(settings.queueType)
     this.isFifo = queue.constructor === FifoQueue
-    this.queue = new BoundedQueue(queue, bounds, {
-      onDrop: (_message, which) => onDrop(which),
-      onPause: (paused) => this.pause(paused),
+    this.queue = new BoundedQueue(queue, settings, {
+      onDrop,
+      onPause: (paused) => source.change(paused),
     })
   }
 
@@ -96,6 +108,7 @@ export class Inbox implements TurnTask {
 
   /** Takes in a message, or drops it if there is no room. */
   push(message: Message): void {
+    if (this.views?.push(message) === true) return
     const { queue } = this
     const waiter = this.waiters[0]
     if (waiter === undefined) {
@@ -136,7 +149,8 @@ export class Inbox implements TurnTask {
 
   /** @returns the error to report when there is no message and none can come; null otherwise */
   failure(): MqttError | null {
-    return this.ended && this.queue.length === 0 ? disconnected(this.cause) : null
+    const { hasEnded, cause } = this.source
+    return hasEnded && this.queue.length === 0 ? disconnected(cause) : null
   }
 
   /**
@@ -156,12 +170,30 @@ export class Inbox implements TurnTask {
     this.waiters.splice(this.waiters.indexOf(waiter), 1)
   }
 
-  /** Ends what `owner` waits for, without a message. */
+  /** What matches a filter goes into a part of its own from now on. */
+  part(filter: string): Inbox {
+    const part = new Inbox(this.settings, this.onDrop, this, this.source)
+    if (this.isOver) part.isOver = true
+    else this.divert(filter, part)
+    return part
+  }
+
+  /** What matches a filter goes to `recipient` from now on. */
+  divert(filter: string, recipient: Recipient): void {
+    this.views ??= new FilterViews()
+    this.views.add(filter, recipient)
+  }
+
+  /** Undoes `divert()`. */
+  restore(recipient: Recipient): void {
+    this.views?.delete(recipient)
+    if (this.views?.isEmpty) this.views = null
+  }
+
+  /** Ends what `owner` waits for, without a message; a filtered part is given up. */
   leave(owner: object): void {
-    const left = this.waiters.filter((waiter) => waiter.owner === owner)
-    if (left.length === 0) return
-    this.waiters = this.waiters.filter((waiter) => waiter.owner !== owner)
-    for (const waiter of left) waiter.settle({ value: undefined, done: true })
+    if (this.whole !== null) this.giveUp(this.whole)
+    else this.dismiss((waiter) => waiter.owner === owner)
   }
 
   /**
@@ -169,26 +201,43 @@ export class Inbox implements TurnTask {
    * @param pause stops it reading what the broker sends, or lets it go on
    */
   open(pause: (paused: boolean) => void): void {
-    this.pause = pause
-    if (this.queue.isPaused) pause(true)
-    this.ended = false
-    this.cause = null
+    this.source.open(pause)
   }
 
   /** The connection is gone: who waits is told, once there is no message left. */
   close(cause: MqttError | null): void {
-    this.pause = ignore
-    this.ended = true
-    this.cause = cause
+    this.source.close(cause)
+    this.end(cause)
+  }
+
+  end(cause: MqttError | null): void {
     this.serve()
     const { waiters } = this
     this.waiters = []
     for (const waiter of waiters) waiter.fail(() => disconnected(cause))
+    for (const recipient of this.views?.recipients ?? []) recipient.end(cause)
   }
 
   endTurn(): void {
     this.taken = 0
     this.serve()
+  }
+
+  /** Gives this part and its own parts up, with what is in their queues. */
+  private giveUp(whole: Inbox): void {
+    if (this.isOver) return
+    this.isOver = true
+    whole.restore(this)
+    for (const part of [...(this.views?.recipients ?? [])]) if (part instanceof Inbox) part.giveUp(this)
+    this.queue.clear()
+    this.dismiss(() => true)
+  }
+
+  private dismiss(leaves: (waiter: Waiter) => boolean): void {
+    const left = this.waiters.filter(leaves)
+    if (left.length === 0) return
+    this.waiters = this.waiters.filter((waiter) => !leaves(waiter))
+    for (const waiter of left) waiter.settle({ value: undefined, done: true })
   }
 
   private isNewTurn(): boolean {
@@ -208,8 +257,6 @@ export class Inbox implements TurnTask {
     }
   }
 }
-
-function ignore(): void {}
 
 function disconnected(cause: MqttError | null): MqttError {
   return new MqttError('Disconnected during message iteration', {

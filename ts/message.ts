@@ -73,6 +73,11 @@ export class Message {
     return topicLength + this.propertiesLength + this.payloadLength
   }
 
+  /** @internal The name that the topic has on the native boundary; null for one that has none yet. */
+  get topicName(): TopicName | null {
+    return this.name
+  }
+
   get topic(): Topic {
     this.name ??= new TopicName(
       this.bytes.toString('utf8', this.offset, this.offset + this.topicLength),

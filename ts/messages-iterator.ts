@@ -2,6 +2,7 @@ import type { Callable } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { Message } from './message.js'
 import { fromCaller } from './rejection.js'
+import { Wildcard, type WildcardLike } from './topic.js'
 import { checkInteger, checkKeys, checkSignal } from './validate.js'
 
 /** Options of `next()`. */
@@ -24,6 +25,8 @@ const LARGEST_BATCH = 2 ** 31 - 1
  * When the connection is gone, what is queued is delivered first, then `next()` rejects with an `MqttError`
  * "Disconnected during message iteration", whose `cause` says why unless it was a clean end. After the next
  * `connect()` the same view goes on. Before the first one it waits.
+ *
+ * What `filter()` makes is a view of a part of the messages instead, with a queue of its own.
  */
 export class MessagesIterator implements AsyncIterableIterator<Message, undefined> {
   readonly #inbox: Inbox
@@ -33,7 +36,7 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
     this.#inbox = inbox
   }
 
-  /** The number of messages in the client's queue. */
+  /** The number of messages in its queue: the client's, or that of `filter()`. */
   get length(): number {
     return this.#inbox.length
   }
@@ -69,7 +72,29 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
     }
   }
 
-  /** Ends the `next()` calls of this view that are pending; it can be used again. */
+  /**
+   * A view of the messages to come that match a filter, with a queue and bounds of its own: those of the client's
+   * options. A message goes to every such view that matches it, as one object, and this view gets what none of them
+   * took. What is in its queue already stays there. Subscribing is another matter.
+   *
+   * The view lives until its `return()`, which leaving a `for await` loop calls, too; what it still holds is dropped
+   * then. One that nobody reads fills up: it drops messages, or, with `overflow: 'backpressure'`, holds up all others.
+   * @param wildcard as in `Topic.matches()`, so the first two levels of `$share/name/filter` do not count
+   * @throws {TypeError | RangeError} it is no wildcard
+   */
+  filter(wildcard: WildcardLike): MessagesIterator {
+    try {
+      const { value } = wildcard instanceof Wildcard ? wildcard : new Wildcard(wildcard)
+      return new MessagesIterator(this.#inbox.part(value))
+    } catch (error) {
+      throw fromCaller(error, this.filter)
+    }
+  }
+
+  /**
+   * Ends the `next()` calls of this view that are pending. A view that `filter()` made is over then, with all its
+   * iterators and views, and drops what it still holds; another one can be used again, and loses nothing.
+   */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#inbox.leave(this)
     return { value: undefined, done: true }
@@ -105,7 +130,7 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
     }
   }
 
-  /** Ends the `next()` calls of this view that are pending; it can be used again. */
+  /** As `MessagesIterator.return()`. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#inbox.leave(this)
     return { value: undefined, done: true }
@@ -137,6 +162,7 @@ function nextOf(
   if (inbox.isReady) {
     return Promise.resolve({ value: batch === 0 ? inbox.take() : inbox.takeBatch(batch), done: false })
   }
+  if (inbox.isOver) return Promise.resolve({ value: undefined, done: true })
   const failure = inbox.failure()
   if (failure !== null) return Promise.reject(fromCaller(failure, entry))
   return inbox.wait(owner, batch, signal, entry)

@@ -189,6 +189,12 @@ function matchesFilter(topic: string, filter: string): boolean {
   }
 }
 
+/** The levels of a filter that count, or null when a `$share` leaves none. */
+export function countedFilter(filter: string): string | null {
+  const start = startOfFilter(filter)
+  return start < 0 ? null : filter.slice(start)
+}
+
 /** Where the levels begin that count, or -1 when a `$share` leaves none. */
 function startOfFilter(filter: string): number {
   if (filter === '$share') return -1

@@ -194,11 +194,15 @@ export async function iterating(client: Client, signal: AbortSignal): Promise<vo
   const iterator: AsyncIterableIterator<Message> = messages
   await iterator.return?.()
   same<typeof messages.length, number>(true)
+  same<ReturnType<MessagesIterator['filter']>, MessagesIterator>(true)
+  for await (const message of messages.filter(new Wildcard('a/#'))) same<typeof message, Message>(true)
   const result = await messages.next({ signal })
   if (!result.done) same<typeof result.value, Message>(true)
 
   // @ts-expect-error messages come from the broker
   new Message('a', 'b')
+  // @ts-expect-error one wildcard a view
+  messages.filter(['a', 'b'])
   // @ts-expect-error a queue has no time limit
   await messages.next({ timeout: 1 })
 }

@@ -13,6 +13,7 @@ export const { ClientSettings } =
   await internal<typeof import('../../dist/client-settings.js')>('client-settings')
 export const { unsupportedOptions } =
   await internal<typeof import('../../dist/client-options.js')>('client-options')
+export const { FilterTree } = await internal<typeof import('../../dist/filter-tree.js')>('filter-tree')
 export const { payloadBytes, payloadSource } =
   await internal<typeof import('../../dist/payload.js')>('payload')
 export const { receivedTopic } = await internal<typeof import('../../dist/topic.js')>('topic')
