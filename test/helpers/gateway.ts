@@ -20,14 +20,16 @@ export class WebSocketGateway {
   readonly peers: Array<string | undefined> = []
   /** The sizes of the frames that came, by connection. */
   readonly frames: number[][] = []
+  readonly #sockets: Socket[] = []
 
   private constructor(
     private readonly server: WebSocketServer,
     private readonly target: Target,
     private readonly cut: Cut | null,
   ) {
-    server.on('connection', (socket, { url, headers, rawHeaders, socket: { remoteAddress } }) => {
-      this.peers.push(remoteAddress)
+    server.on('connection', (socket, { url, headers, rawHeaders, socket: stream }) => {
+      this.#sockets.push(stream)
+      this.peers.push(stream.remoteAddress)
       this.handshakes.push({ path: url, headers, raw: rawHeaders })
       this.#serve(socket)
     })
@@ -46,6 +48,11 @@ export class WebSocketGateway {
   /** The connections that are open. */
   get clients(): WebSocket[] {
     return [...this.server.clients]
+  }
+
+  /** Resets every connection, at once and without a word. */
+  resetAll(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
   async close(): Promise<void> {

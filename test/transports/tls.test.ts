@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +20,8 @@ const selfSigned = Authority.root('localhost', ['localhost'])
 const server = intermediate.issue()
 const revoked = root.issue()
 const client = root.issue({ hosts: [], name: 'a client' })
-const lockedClient = root.issue({ hosts: [], name: 'a client', passphrase: 'sésame' })
+const wrongPassword = 'simsalabim'
+const lockedClient = locked()
 
 /** The certificates that the broker shows, a listener each, with the chain that it sends. */
 const listeners = {
@@ -51,6 +53,18 @@ const test = anyTest as TestFn<Context>
 function listener(identity: Identity, chain: Identity[] = [], settings: string[] = []) {
   const certificate = [identity, ...chain].map((link) => link.certificate).join('')
   return { certificate, key: identity.key, settings }
+}
+
+/** A client's certificate whose key is found to be locked: one time in 256 OpenSSL takes a wrong password for right. */
+function locked(): Identity {
+  for (;;) {
+    const identity = root.issue({ hosts: [], name: 'a client', passphrase: 'sésame' })
+    try {
+      createPrivateKey({ key: identity.key, passphrase: wrongPassword })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_OSSL_BAD_DECRYPT') return identity
+    }
+  }
 }
 
 function daysFromNow(days: number): Date {
@@ -461,7 +475,7 @@ const refused: Array<[what: string, name: Name, options: ClientOptions, code: st
         ...trusting,
         certfile: lockedClient.certificate,
         keyfile: lockedClient.key,
-        keyfilePassword: 'simsalabim',
+        keyfilePassword: wrongPassword,
       },
     },
     'ERR_OSSL_BAD_DECRYPT',

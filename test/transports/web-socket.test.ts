@@ -168,6 +168,22 @@ for (const [what, end, cause] of [
   })
 }
 
+test('what the broker said before it reset the connection is read, also when a write fails first', async (t) => {
+  const server = await gateway(t)
+  const client = await connected(t, server, webSocket)
+  const next = rejection(atOnce, 'next()', client.messages.next())
+  const publishing = rejection(atOnce, 'publish()', client.publish('a', 'b', { qos: 1 }))
+  await new Promise<void>((resolve) => process.nextTick(process.nextTick, resolve))
+  // While nothing is read here, the packet comes from the native side first, and then the broker's end.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+  server.clients[0]?.close(1008, 'this is why')
+  server.resetAll()
+  for (const lost of [((await next) as Error).cause, await publishing] as MqttError[]) {
+    t.is(lost.message, '[code:7] The connection was lost.')
+    t.is((lost.cause as Error).message, 'The broker closed the WebSocket: 1008 this is why')
+  }
+})
+
 test('a connection keeps itself alive', async (t) => {
   const server = await gateway(t)
   const client = await connected(t, server, { ...webSocket, keepalive: 1 })

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Binding, ConnectionTls } from '../binding.js'
+import { isReset } from './failures.js'
 import type { Link, LinkFields } from './link.js'
 
 /** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
@@ -34,9 +35,10 @@ export class DuplexBridge implements Link {
       this.setDrained = resolve
     })
     for (const layer of layers) {
-      // What happens to a lower one is the reason of what the upper ones report.
+      // What happens to a lower one is the reason of what the upper ones report, unless it is a reset, for which they
+      // may know the reason.
       layer.on('error', (error) => {
-        this.failure ??= error
+        if (this.failure === null || isReset(this.failure)) this.failure = error
       })
     }
   }

@@ -24,6 +24,11 @@ export function failureText(error: unknown): string {
   return syscall === 'getaddrinfo' ? lookupText(cause) : errnoText(-errno)
 }
 
+/** Whether the peer has reset the connection; `node:tls` says so of an end in the middle of the handshake, too. */
+export function isReset(error: unknown): boolean {
+  return /^(ECONNRESET|EPIPE)$/.test(codeOf(error))
+}
+
 /** Node tries all addresses of a host, and reports all their errors: the last one says as much as Python does. */
 function lastOf(error: unknown): unknown {
   return error instanceof AggregateError ? (error.errors.at(-1) ?? error) : error

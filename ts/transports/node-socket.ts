@@ -4,7 +4,11 @@ import type { Binding } from '../binding.js'
 import type { ClientSettings } from '../client-settings.js'
 import { errnoText, systemError } from '../errno.js'
 import { MqttError } from '../errors.js'
+import { isReset } from './failures.js'
 import { type SocketFields, socketFields } from './socket-options.js'
+
+/** How long is waited for what a peer said before it reset the connection, in milliseconds. */
+const LAST_WORDS = 1000
 
 /** What the ways to the broker are made with. */
 export interface Maker {
@@ -28,6 +32,7 @@ export async function connectSocket(
   const fields = await socketFields(settings)
   signal.throwIfAborted()
   const socket = connect('path' in peer ? peer : tcpOptions(peer, fields))
+  hearOut(socket)
   own(socket, signal)
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
@@ -46,6 +51,34 @@ export async function connectSocket(
 export function own(stream: Duplex, signal: AbortSignal): void {
   stream.on('error', () => {})
   addAbortSignal(signal, stream)
+}
+
+/**
+ * Has a socket read what its peer said before it reset the connection: TLS' alert, CONNACK, a Close frame say why it
+ * did. A write may fail first, and Node would destroy the socket with all that is still to be read. So that failure is
+ * held back until the end has been read.
+ */
+export function hearOut(socket: Socket): void {
+  const { _write: write, _writev: writev } = socket
+  socket._write = (chunk, encoding, done) => write.call(socket, chunk, encoding, afterTheEnd(socket, done))
+  if (writev !== undefined) {
+    socket._writev = (chunks, done) => writev.call(socket, chunks, afterTheEnd(socket, done))
+  }
+}
+
+type Done = (error?: Error | null) => void
+
+function afterTheEnd(socket: Socket, done: Done): Done {
+  return (error) => {
+    if (!isReset(error)) return done(error)
+    const report = () => {
+      clearTimeout(timer)
+      socket.off('end', report).off('close', report)
+      done(error)
+    }
+    socket.once('end', report).once('close', report)
+    const timer = setTimeout(report, LAST_WORDS).unref()
+  }
 }
 
 function tcpOptions(

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket } from 'node:tls'
-import { failureText } from './failures.js'
+import { failureText, isReset } from './failures.js'
 import { tlsHost } from './native-tls.js'
-import { own } from './node-socket.js'
+import { hearOut, own } from './node-socket.js'
 import { handshakeError, nodeTlsFault, tlsError } from './tls-errors.js'
 
 /**
@@ -23,6 +23,7 @@ export async function nodeTls(
   let secured: TLSSocket | undefined
   try {
     secured = connect({ ...options, ...tlsHost(hostname, options), socket: stream })
+    hearOut(secured)
     own(secured, signal)
     await once(secured, 'secureConnect')
     return secured
@@ -32,9 +33,4 @@ export async function nodeTls(
     if (fault !== null) throw tlsError(fault, where)
     throw isReset(error) ? handshakeError(failureText(error), where, error) : error
   }
-}
-
-/** Node says so of an orderly end, too. */
-function isReset(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ECONNRESET'
 }

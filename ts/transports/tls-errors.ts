@@ -130,7 +130,11 @@ const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
     /KEY_(VALUES|TYPE)_MISMATCH$/,
     "It must be that of the first certificate in certfile: the client's own one comes first, those above it after it.",
   ],
-  [/^ERR_OSSL_UNSUPPORTED$/, 'Nothing in it can be read: is it complete, and the file that was meant?'],
+  // A wrong password looks like the right one to OpenSSL one time in 256.
+  [
+    /^ERR_OSSL_UNSUPPORTED$/,
+    'Nothing in it can be read: is it complete, the file that was meant, and its password the right one?',
+  ],
   [/(NO_START_LINE|BAD_BASE64_DECODE|BAD_END_LINE)$/, NO_PEM],
   [/(NO_CIPHER_MATCH|INVALID_CIPHER\w*)$/, 'OpenSSL knows none of these names.'],
 ]

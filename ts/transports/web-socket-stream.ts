@@ -39,8 +39,9 @@ export class WebSocketStream extends Duplex {
     if (this.socket.isPaused) this.socket.resume()
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.socket.send(chunk, done)
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    // A failure ends the WebSocket, and its end says more: the broker may have said why before.
+    this.socket.send(chunk, () => done())
   }
 
   override _final(done: () => void): void {
