@@ -151,8 +151,8 @@ export const EVENT_OPENED = 3
  */
 export const EVENT_CLOSED = 4
 /**
- * An operation has ended. Words: 2 operation, 3 offset, 4 length, 5 code. PUBLISH: the reason code of
- * PUBACK, PUBREC or PUBCOMP (0 on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and
+ * An operation has ended. Words: 2 operation, 3 offset, 4 length, 5 code. PUBLISH and RELEASE: the reason code
+ * of PUBACK, PUBREC or PUBCOMP (0 on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and
  * UNSUBSCRIBE: the bytes are one reason code a filter (none for UNSUBACK on 3.x). Or one of `CODE_…`.
  */
 export const EVENT_DONE = 5
@@ -161,6 +161,12 @@ export const EVENT_TRACE = 6
 
 /** Just before CLOSED: what the next connection of the same session has to know. Words: 3 offset, 4 length. */
 export const EVENT_SESSION = 7
+
+/**
+ * PUBREC came, not refusing, for a QoS 2 publish whose packet identifier the caller chose. PUBREL follows by itself,
+ * and with PUBCOMP comes DONE. Words: 2 operation.
+ */
+export const EVENT_RECEIVED = 8
 
 export const MESSAGE_QOS = 0b0011
 export const MESSAGE_RETAIN = 0b0100
@@ -233,6 +239,12 @@ export const COMMAND_CANCEL = 4
 export const COMMAND_PAUSE = 6
 /** Reads again. */
 export const COMMAND_RESUME = 7
+/**
+ * Continues a QoS 2 publish of an older connection, of the same session, whose PUBREC had come (RECEIVED): sends PUBREL.
+ * Word 4: its packet identifier. DONE comes with PUBCOMP, whose reason code is the code: 0x92 (packet identifier not
+ * found) means that PUBCOMP was on its way before.
+ */
+export const COMMAND_RELEASE = 8
 /** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. Word 4: DISCONNECT's reason code. */
 export const COMMAND_CLOSE = 5
 

@@ -4,6 +4,7 @@ import {
   COMMAND_CLOSE,
   COMMAND_PAUSE,
   COMMAND_PUBLISH,
+  COMMAND_RELEASE,
   COMMAND_RESUME,
   COMMAND_WORDS,
 } from './binding.js'
@@ -91,6 +92,15 @@ export class CommandBatch {
     const start = this.length
     this.reserve(COMMAND_WORDS * 4)
     this.finish(start, start + COMMAND_WORDS * 4, COMMAND_CANCEL, connection, operation)
+  }
+
+  /** @param identifier the packet identifier of a QoS 2 publish of an older connection, after its PUBREC */
+  release(connection: number, operation: number, identifier: number): void {
+    const start = this.length
+    const size = (COMMAND_WORDS + 1) * 4
+    this.reserve(size)
+    this.words[(start >> 2) + COMMAND_WORDS] = identifier
+    this.finish(start, start + size, COMMAND_RELEASE, connection, operation)
   }
 
   /** @param paused whether to stop reading what the broker sends */

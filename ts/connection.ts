@@ -167,6 +167,8 @@ export class Connection implements ConnectionEvents {
     }
   }
 
+  received(_operation: number): void {}
+
   session(state: Uint8Array): void {
     this.owner.onSession(Uint8Array.from(state))
   }

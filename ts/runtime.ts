@@ -4,6 +4,7 @@ import {
   EVENT_DONE,
   EVENT_MESSAGE,
   EVENT_OPENED,
+  EVENT_RECEIVED,
   EVENT_SESSION,
   EVENT_TOPIC,
   EVENT_TRACE,
@@ -42,6 +43,8 @@ export interface ConnectionEvents {
   readonly hasProperties: boolean
   message(message: Message): void
   opened(sessionPresent: boolean, properties: Buffer): void
+  /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
+  received(operation: number): void
   session(state: Uint8Array): void
   done(operation: number, code: number, bytes: Uint8Array): void
   closed(cause: number, code: number, errno: number, bytes: Buffer): void
@@ -253,6 +256,8 @@ export class Runtime {
     if (kind === EVENT_DONE) {
       const bytes = length === 0 ? NO_BYTES : this.slab.subarray(offset, offset + length)
       events.done(words[at + 2] as number, words[at + 5] as number, bytes)
+    } else if (kind === EVENT_RECEIVED) {
+      events.received(words[at + 2] as number)
     } else if (kind === EVENT_OPENED) {
       events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_SESSION) {

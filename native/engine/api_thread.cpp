@@ -110,7 +110,7 @@ bool ApiThread::run_commands(Task& task) {
       } else if (command.kind() == command::kPause || command.kind() == command::kResume) {
         Engine::instance().io().pause(connection, command.kind() == command::kPause);
       } else if (connection->outbound().paho().exists()) {
-        connection->outbound().submit(command, done_);
+        connection->submit(command, done_);
       }
     }
     cursor_ += command.bytes().size();

@@ -60,6 +60,31 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
 
 int Connection::establish() { return outbound_.paho().connect(number_, options_.fields, *this); }
 
+void Connection::submit(CommandView command, std::vector<Outbound::Done>& done) {
+  if (command.kind() == command::kRelease) {
+    submit_release(command, done);
+  } else {
+    outbound_.submit(command, done);
+  }
+}
+
+// It takes no place in the window: that one was given back with the connection (MQTT 5 section
+// 4.9). And it need not wait for the stream: there are at most 65,535 of them.
+void Connection::submit_release(CommandView command, std::vector<Outbound::Done>& done) {
+  const auto packet_identifier = static_cast<std::uint16_t>(command.word(4));
+  Operation operation;
+  operation.kind = Operation::Kind::kRelease;
+  operation.number = command.operation();
+  if (operations_.begin(std::move(operation), packet_identifier) == 0) {
+    done.push_back({command.operation(), command::kIdentifierInUse});
+    return;
+  }
+  const std::uint8_t pubrel[] = {packet::kPubrel << 4 | 2, 2,
+                                 static_cast<std::uint8_t>(packet_identifier >> 8),
+                                 static_cast<std::uint8_t>(packet_identifier)};
+  if (output_.reply(pubrel)) Engine::instance().api().note_unflushed(shared_from_this());
+}
+
 void Connection::release() noexcept {
   outbound_.stop();
   const auto paho_waits = Engine::instance().io().hold_off_paho();
@@ -153,7 +178,14 @@ Connection::Taken Connection::on_acknowledgement(const Packet& packet, Ending& e
                                                  Burst& burst) {
   Ack ack;
   if (const Violation v = parse_ack(packet, version(), ack)) return violate(v, ending);
-  switch (operations_.route(packet.type, ack)) {
+  std::uint32_t operation = 0;
+  switch (operations_.route(packet.type, ack, operation)) {
+    case Operations::Route::kFinished:
+      burst.writer().append({event::kDone, number_, operation, 0, 0, ack.code});
+      return Taken::kHere;
+    case Operations::Route::kReceived:
+      burst.writer().append({event::kReceived, number_, operation});
+      [[fallthrough]];
     case Operations::Route::kPaho:
       // Paho gets no properties, which it would leak, and the short form where it will do.
       ack_for_paho_ = {packet.bytes[0], 2, packet.body[0], packet.body[1], ack.code};

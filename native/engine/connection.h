@@ -99,6 +99,8 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // -- API thread --
   // The stream is up: Paho sends CONNECT.
   int establish();
+  // All commands but CLOSE, PAUSE and RESUME. Appends to `done` what is over already.
+  void submit(CommandView command, std::vector<Outbound::Done>& done);
   // Nothing that still arrives is of interest, and the end of the stream is no loss.
   void note_closing() noexcept {
     closing_ = true;
@@ -146,6 +148,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
     ending = violated(violation);
     return Taken::kEnds;
   }
+  void submit_release(CommandView command, std::vector<Outbound::Done>& done);
   [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);

@@ -8,6 +8,7 @@ constexpr std::uint16_t kMostIdentifiers = 65535;
 std::uint16_t Operations::begin(Operation operation, std::uint16_t chosen) {
   const std::lock_guard lock(mutex_);
   if (chosen != 0) {
+    operation.chosen = true;
     if (!pending_.emplace(chosen, std::move(operation)).second) return 0;
     last_ = chosen;
     return chosen;
@@ -27,7 +28,7 @@ std::optional<Operation> Operations::finish(std::uint16_t packet_identifier) {
   return std::move(node.mapped());
 }
 
-Operations::Route Operations::route(std::uint8_t type, const Ack& ack) {
+Operations::Route Operations::route(std::uint8_t type, const Ack& ack, std::uint32_t& number) {
   const std::lock_guard lock(mutex_);
   const auto found = pending_.find(ack.packet_identifier);
   Operation* const operation = found == pending_.end() ? nullptr : &found->second;
@@ -45,8 +46,15 @@ Operations::Route Operations::route(std::uint8_t type, const Ack& ack) {
       }
       operation->received = true;
       operation->code = ack.code;
-      return Route::kPaho;
+      if (!operation->chosen || ack.code >= 0x80) return Route::kPaho;
+      number = operation->number;
+      return Route::kReceived;
     default:  // PUBCOMP
+      if (operation != nullptr && operation->kind == Operation::Kind::kRelease) {
+        number = operation->number;
+        pending_.erase(found);
+        return Route::kFinished;
+      }
       if (!is_qos2 || !operation->received) return Route::kDrop;
       operation->code = ack.code;
       return Route::kPaho;

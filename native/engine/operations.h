@@ -16,10 +16,13 @@
 namespace aiomqtt {
 
 struct Operation {
-  enum class Kind : std::uint8_t { kPublishQos1, kPublishQos2, kSubscribe, kUnsubscribe };
+  // kRelease: the second half of a QoS 2 publish of an older connection, of which Paho knows
+  // nothing.
+  enum class Kind : std::uint8_t { kPublishQos1, kPublishQos2, kSubscribe, kUnsubscribe, kRelease };
   Kind kind = Kind::kPublishQos1;
   std::uint32_t number = 0;         // JavaScript's
   std::uint16_t filters = 0;        // of a SUBSCRIBE or UNSUBSCRIBE
+  bool chosen = false;              // JavaScript chose the packet identifier
   bool received = false;            // a QoS 2 PUBLISH after its PUBREC
   std::uint8_t code = 0;            // what the broker answered
   std::vector<std::uint8_t> codes;  // one for each filter
@@ -40,10 +43,17 @@ class Operations {
   // Takes an operation whose flow is over; nothing if there is none.
   [[nodiscard]] std::optional<Operation> finish(std::uint16_t packet_identifier);
 
-  enum class Route : std::uint8_t { kPaho, kDrop, kAnswerPubrel, kViolation };
-  // What to do with a PUBACK, PUBREC or PUBCOMP. kAnswerPubrel: nobody here waits for this PUBREC
-  // any more, and the broker needs a PUBREL to let go of it (MQTT 5 section 4.3.3).
-  [[nodiscard]] Route route(std::uint8_t type, const Ack& ack);
+  enum class Route : std::uint8_t {
+    kPaho,
+    kReceived,  // kPaho, and JavaScript is told that `operation` was received
+    kFinished,  // `operation` is over, and Paho knows nothing of it
+    kDrop,
+    kAnswerPubrel,  // nobody here waits for this PUBREC any more, and the broker needs a PUBREL to
+                    // let go of it (MQTT 5 section 4.3.3)
+    kViolation
+  };
+  // What to do with a PUBACK, PUBREC or PUBCOMP.
+  [[nodiscard]] Route route(std::uint8_t type, const Ack& ack, std::uint32_t& operation);
   // What to do with a SUBACK or UNSUBACK.
   [[nodiscard]] Route route(std::uint8_t type, const SubscriptionAck& ack, int version,
                             Violation& violation);

@@ -25,6 +25,7 @@ inline constexpr std::uint32_t kCancel = 4;
 inline constexpr std::uint32_t kClose = 5;
 inline constexpr std::uint32_t kPause = 6;
 inline constexpr std::uint32_t kResume = 7;
+inline constexpr std::uint32_t kRelease = 8;
 
 inline constexpr std::size_t kHeadWords = 4;
 
@@ -32,6 +33,8 @@ inline constexpr std::size_t kHeadWords = 4;
 inline constexpr std::uint32_t kWithdrawn = 0x100;
 // The code of a DONE event that Paho refused to take: this minus Paho's (negative) result.
 inline constexpr std::uint32_t kRefused = 0x1000;
+// The same with Paho's MQTTASYNC_NO_MORE_MSGIDS: the packet identifier is in use.
+inline constexpr std::uint32_t kIdentifierInUse = kRefused + 10;
 }  // namespace command
 
 // One command in a batch.

@@ -88,6 +88,11 @@ inline Buffer cancel_command(std::uint32_t connection, std::uint32_t operation) 
   return raw_command(command::kCancel, 0, connection, operation, {}, {});
 }
 
+inline Buffer release_command(std::uint32_t connection, std::uint32_t operation,
+                              std::uint16_t identifier) {
+  return raw_command(command::kRelease, 0, connection, operation, {identifier}, {});
+}
+
 inline Buffer close_command(std::uint32_t connection, bool force = false) {
   return raw_command(command::kClose, force ? 1 : 0, connection, 0, {0}, {});
 }

@@ -144,6 +144,7 @@ TEST("publish: the caller may choose packet identifiers, again as soon as a flow
       session.peer.expect(packet(0x82, u16(9), none, field("s"), 0));
       session.peer.expect(packet(0xa2, u16(8), none, field("u")));
       session.peer.send(bytes(packet(0x50, u16(65535)), packet(0x40, u16(700))));
+      CHECK_EQ(session.next().kind, event::kReceived);
       CHECK_EQ(session.done(1).words[5], 0U);
       session.peer.expect(packet(0x62, u16(65535)));
       session.peer.send(packet(0x70, u16(65535)));
@@ -182,6 +183,62 @@ TEST("publish: DUP is set in what is submitted with it, and in nothing else") {
     session.peer.close();
     while (session.next().kind != event::kClosed) {
     }
+  }
+}
+
+TEST("publish: PUBREC of a chosen identifier is told before the end, one that refuses is not") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    Session session(version);
+    PublishFields fields = fields_of("a", {}, 2);
+    fields.identifier = 40;
+    session.submit(session.publish(7, fields));
+    (void)session.peer.read_packet();
+    session.peer.send(packet(0x50, u16(40)));
+    CHECK_EQ(session.environment.next(session.connection, event::kReceived).words[2], 7U);
+    session.peer.expect(packet(0x62, u16(40)));
+    session.peer.send(bytes(packet(0x50, u16(40)), packet(0x70, u16(40))));
+    CHECK_EQ(session.done(7).words[5], 0U);
+    session.peer.expect(packet(0x62, u16(40)));
+    if (version == kMqtt5) {
+      session.submit(session.publish(8, fields));
+      (void)session.peer.read_packet();
+      session.peer.send(packet(0x50, u16(40), 0x97));
+      CHECK_EQ(session.done(8).words[5], 0x97U);
+    }
+    session.close();
+  }
+}
+
+TEST("release: PUBREL goes out at once, in order, and PUBCOMP ends it with its reason code") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    ConnectionOptions options = options_for({}, version);
+    options.max_inflight = 1;
+    Session session(std::move(options));
+    PublishFields fields = fields_of("a", {}, 1);
+    fields.identifier = 1;
+    const std::uint32_t connection = session.connection;
+    session.submit(bytes(session.publish(1, fields), release_command(connection, 2, 300),
+                         release_command(connection, 3, 65535), release_command(connection, 4, 300),
+                         release_command(connection, 5, 1)));
+    CHECK_EQ(session.done(4).words[5], command::kIdentifierInUse);
+    CHECK_EQ(session.done(5).words[5], command::kIdentifierInUse);
+    Buffer received = session.peer.read_packet();
+    put(received, session.peer.read_packet());
+    put(received, session.peer.read_packet());
+    CHECK_EQ(copy_of(Bytes(received).first(8)),
+             bytes(packet(0x62, u16(300)), packet(0x62, u16(65535))));
+    const Buffer late = version == kMqtt5 ? packet(0x70, u16(300), 0x92) : packet(0x70, u16(300));
+    session.peer.send(bytes(packet(0x70, u16(65535)), late, packet(0x40, u16(1))));
+    CHECK_EQ(session.done(3).words[5], 0U);
+    CHECK_EQ(session.done(2).words[5], version == kMqtt5 ? 0x92U : 0U);
+    CHECK_EQ(session.done(1).words[5], 0U);
+    session.submit(bytes(close_command(connection), release_command(connection, 6, 300)));
+    session.peer.expect(packet(0xe0));
+    session.peer.expect_end();
+    session.peer.close();
+    CHECK_EQ(session.closed().words[2], Ending::kLocal);
   }
 }
 

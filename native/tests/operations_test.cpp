@@ -21,6 +21,13 @@ std::uint16_t begin(Operations& operations, Kind kind, std::uint32_t number = 1)
   return operations.begin(operation(kind, number));
 }
 
+Route route(Operations& operations, std::uint8_t type, const Ack& ack) {
+  std::uint32_t number = 0;
+  const Route result = operations.route(type, ack, number);
+  CHECK_EQ(number, 0U);
+  return result;
+}
+
 TEST("operations: packet identifiers count up from 1, or from where the session stood") {
   Operations fresh(0);
   CHECK_EQ(fresh.last_packet_identifier(), 0);
@@ -89,39 +96,64 @@ TEST("operations: PUBACK is Paho's for a QoS 1 publish, and nobody's for anythin
   const std::uint16_t qos1 = begin(operations, Kind::kPublishQos1);
   const std::uint16_t qos2 = begin(operations, Kind::kPublishQos2);
   const std::uint16_t subscribe = begin(operations, Kind::kSubscribe);
-  CHECK_EQ(operations.route(packet::kPuback, {qos2, 0}), Route::kDrop);
-  CHECK_EQ(operations.route(packet::kPuback, {subscribe, 0}), Route::kDrop);
-  CHECK_EQ(operations.route(packet::kPuback, {999, 0}), Route::kDrop);
-  CHECK_EQ(operations.route(packet::kPuback, {qos1, 0x87}), Route::kPaho);
+  CHECK_EQ(route(operations, packet::kPuback, {qos2, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPuback, {subscribe, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPuback, {999, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPuback, {qos1, 0x87}), Route::kPaho);
   CHECK_EQ(operations.finish(qos1)->code, 0x87);
-  CHECK_EQ(operations.route(packet::kPuback, {qos1, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPuback, {qos1, 0}), Route::kDrop);
 }
 
 TEST("operations: PUBREC then PUBCOMP are Paho's for a QoS 2 publish, in that order only") {
   Operations operations(0);
   const std::uint16_t qos1 = begin(operations, Kind::kPublishQos1);
   const std::uint16_t qos2 = begin(operations, Kind::kPublishQos2);
-  CHECK_EQ(operations.route(packet::kPubcomp, {qos2, 0}), Route::kDrop);
-  CHECK_EQ(operations.route(packet::kPubcomp, {qos1, 0}), Route::kDrop);
-  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0x10}), Route::kPaho);
-  CHECK_EQ(operations.route(packet::kPubcomp, {qos2, 0x92}), Route::kPaho);
+  CHECK_EQ(route(operations, packet::kPubcomp, {qos2, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubcomp, {qos1, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubrec, {qos2, 0x10}), Route::kPaho);
+  CHECK_EQ(route(operations, packet::kPubcomp, {qos2, 0x92}), Route::kPaho);
   CHECK_EQ(operations.finish(qos2)->code, 0x92);
-  CHECK_EQ(operations.route(packet::kPubcomp, {qos2, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubcomp, {qos2, 0}), Route::kDrop);
 }
 
 TEST("operations: a PUBREC that nobody waits for is answered, unless it says that all is over") {
   Operations operations(0);
   const std::uint16_t qos1 = begin(operations, Kind::kPublishQos1);
   const std::uint16_t qos2 = begin(operations, Kind::kPublishQos2);
-  CHECK_EQ(operations.route(packet::kPubrec, {500, 0}), Route::kAnswerPubrel);
-  CHECK_EQ(operations.route(packet::kPubrec, {500, 0x10}), Route::kAnswerPubrel);
-  CHECK_EQ(operations.route(packet::kPubrec, {500, 0x97}), Route::kDrop);
-  CHECK_EQ(operations.route(packet::kPubrec, {qos1, 0}), Route::kAnswerPubrel);
-  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0}), Route::kPaho);
+  CHECK_EQ(route(operations, packet::kPubrec, {500, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(route(operations, packet::kPubrec, {500, 0x10}), Route::kAnswerPubrel);
+  CHECK_EQ(route(operations, packet::kPubrec, {500, 0x97}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubrec, {qos1, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(route(operations, packet::kPubrec, {qos2, 0}), Route::kPaho);
   // A second one of the same flow must not reach Paho.
-  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0}), Route::kAnswerPubrel);
-  CHECK_EQ(operations.route(packet::kPubrec, {qos2, 0x80}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubrec, {qos2, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(route(operations, packet::kPubrec, {qos2, 0x80}), Route::kDrop);
   CHECK_EQ(operations.finish(qos2)->code, 0);
+}
+
+TEST("operations: the PUBREC of a publish with a chosen identifier is told, unless it refuses") {
+  Operations operations(0);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos2, 71), 5), 5);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos2, 72), 6), 6);
+  std::uint32_t number = 0;
+  CHECK_EQ(operations.route(packet::kPubrec, {5, 0x10}, number), Route::kReceived);
+  CHECK_EQ(number, 71U);
+  CHECK_EQ(route(operations, packet::kPubrec, {5, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(route(operations, packet::kPubcomp, {5, 0}), Route::kPaho);
+  CHECK_EQ(route(operations, packet::kPubrec, {6, 0x97}), Route::kPaho);
+}
+
+TEST("operations: a release is over with its PUBCOMP, and Paho hears of none of it") {
+  Operations operations(0);
+  CHECK_EQ(operations.begin(operation(Kind::kRelease, 71), 5), 5);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos1, 72), 5), 0);
+  CHECK_EQ(route(operations, packet::kPuback, {5, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubrec, {5, 0}), Route::kAnswerPubrel);
+  std::uint32_t number = 0;
+  CHECK_EQ(operations.route(packet::kPubcomp, {5, 0x92}, number), Route::kFinished);
+  CHECK_EQ(number, 71U);
+  CHECK_EQ(route(operations, packet::kPubcomp, {5, 0}), Route::kDrop);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos1, 72), 5), 5);
 }
 
 TEST("operations: SUBACK and UNSUBACK must answer their own kind, a code for each filter") {
