@@ -2,12 +2,19 @@
 
 import { Client } from '../../dist/index.js'
 
+const TRANSPORTS = {
+  tcp: () => ({}),
+  tls: (ca) => ({ tlsParams: { caCerts: ca } }),
+  websockets: () => ({ transport: 'websockets' }),
+}
+
 /**
  * Default options, but for what the scenario asks for: `maxInflightMessages`, which is 20 by default, is what the
  * scenario lets wait, as the others have no such limit.
  */
-export async function connect({ port, protocol, identifier, keepalive, maxPending }) {
+export async function connect({ transport, port, ca, protocol, identifier, keepalive, maxPending }) {
   const client = new Client('127.0.0.1', port, {
+    ...TRANSPORTS[transport](ca),
     protocol,
     keepalive,
     identifier,

@@ -1,15 +1,26 @@
 // aws-crt's MQTT 5 client; in scenarios of MQTT 3.1.1 it speaks MQTT 5 all the same.
 
-import { mqtt5 } from 'aws-crt'
+import { io, mqtt5 } from 'aws-crt'
 
 const { ClientExtendedValidationAndFlowControl, ClientSessionBehavior, Mqtt5Client } = mqtt5
+
+const TRANSPORTS = {
+  tcp: () => ({}),
+  tls: (ca) => {
+    const options = new io.TlsContextOptions()
+    options.certificate_authority = ca
+    return { tlsCtx: new io.ClientTlsContext(options) }
+  },
+  websockets: () => ({ websocketHandshakeTransform: (_request, done) => done() }),
+}
 
 /**
  * Default options, but for `extendedValidationAndFlowControlOptions` (by default it keeps to the limits of AWS IoT
  * Core: 100 publishes a second), a clean session, and no metrics in the user name.
  */
-export async function connect({ port, identifier, keepalive }) {
+export async function connect({ transport, port, ca, identifier, keepalive }) {
   const client = new Mqtt5Client({
+    ...TRANSPORTS[transport](ca),
     hostName: '127.0.0.1',
     port,
     connectProperties: { clientId: identifier, keepAliveIntervalSeconds: keepalive },

@@ -2,14 +2,21 @@
 
 import { connect as connectStream } from 'mqtt'
 
+const TRANSPORTS = {
+  tcp: () => ({}),
+  tls: (ca) => ({ protocol: 'mqtts', ca }),
+  websockets: () => ({ protocol: 'ws', path: '/mqtt' }),
+}
+
 /**
  * Default options, but for `reconnectPeriod: 0`: a lost connection is to fail the measurement, not to be covered up. It
  * has no limit of its own for publishes under way.
  *
  * @param {{ noDelay: boolean }} parameters noDelay: turns TCP_NODELAY on, where that is to its advantage
  */
-export async function connect({ port, protocol, identifier, keepalive, noDelay }) {
+export async function connect({ transport, port, ca, protocol, identifier, keepalive, noDelay }) {
   const client = connectStream({
+    ...TRANSPORTS[transport](ca),
     host: '127.0.0.1',
     port,
     protocolVersion: protocol,

@@ -4,6 +4,7 @@
 import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { Endpoint } from '../peer/endpoint.mjs'
 import * as packets from '../peer/packets.mjs'
 import { FloodPump, HIGH_WATER_MARK, WindowPump } from '../peer/pumps.mjs'
@@ -38,9 +39,10 @@ async function publish(parameters, size, ready) {
   return measure(() => (qos === 0 ? pump.sent : endpoint.acknowledged), parameters.payload, size)
 }
 
-function open({ port, protocol, cycle = 256 }) {
+function open({ transport, port, ca, protocol, cycle = 256 }) {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', highWaterMark: HIGH_WATER_MARK })
+    const connectSocket = transport === 'tls' ? connectTls : connect
+    const socket = connectSocket({ port, ca, host: '127.0.0.1', highWaterMark: HIGH_WATER_MARK })
     const onControl = (endpoint, type) => {
       if (type === packets.CONNACK) resolve(endpoint)
     }

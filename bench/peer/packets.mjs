@@ -1,5 +1,7 @@
 // MQTT packets as bytes: as little of the protocol as the benchmark's own side of a connection needs.
 
+import { encodeFrame } from './frames.mjs'
+
 export const CONNECT = 1
 export const CONNACK = 2
 export const PUBLISH = 3
@@ -42,22 +44,27 @@ export function payloadOf(sequence, size, cycle) {
 
 /**
  * Packets to send round and round: message `n` is packet `n % packets`. For QoS 1 and 2 packet `n` has the packet
- * identifier `n + 1`, so that fewer than `packets` may be under way at once.
+ * identifier `n + 1`, so that fewer than `packets` may be under way at once. With `framed` each is a WebSocket frame, as
+ * brokers send them.
  *
  * @returns {{ bytes: Buffer, size: number, packets: number }} size: the bytes of one packet
  */
-export function encodeRing({ protocol, qos, topics, payload, cycle, userProperties, packets }) {
+export function encodeRing({
+  protocol,
+  qos,
+  topics,
+  payload,
+  cycle,
+  userProperties,
+  packets,
+  framed = false,
+}) {
   const names = topicNames(topics)
-  const encoded = Array.from({ length: packets }, (_, index) =>
-    encodePublish(
-      protocol,
-      qos,
-      names[index % topics],
-      payloadOf(index, payload, cycle),
-      index + 1,
-      userProperties,
-    ),
-  )
+  const encoded = Array.from({ length: packets }, (_, index) => {
+    const bytes = payloadOf(index, payload, cycle)
+    const packet = encodePublish(protocol, qos, names[index % topics], bytes, index + 1, userProperties)
+    return framed ? encodeFrame(packet) : packet
+  })
   return { bytes: Buffer.concat(encoded), size: encoded[0].length, packets }
 }
 

@@ -1,12 +1,17 @@
 // The peer: the other side of every scenario, in a process of its own. It accepts everybody, pumps pre-encoded
 // messages at whoever subscribes, acknowledges and counts what is published, and can echo it.
 //
-// Its parent sends { type: 'configure', pump, echo, cycle } before each measurement, where pump is null or what
+// Its parent sends { type: 'listen', identity } first, identity being a certificate and its key for TLS, or null. It sends
+// { type: 'configure', pump, echo, cycle } before each measurement, where pump is null or what
 // `encodeRing()` needs with `count`, `window` and `connections`, { type: 'report' } after it and { type: 'usage' } at any time.
 // While connections share a flood it sends { type: 'consumed', count } now and then.
 
+import { once } from 'node:events'
+import { createServer as createWebServer } from 'node:http'
 import { createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { Endpoint } from './endpoint.mjs'
+import { encodeHandshake, FramedSocket } from './frames.mjs'
 import * as packets from './packets.mjs'
 import { FloodPump, HIGH_WATER_MARK, SharedFlood, WindowPump } from './pumps.mjs'
 
@@ -23,14 +28,42 @@ let open = 0
 let onAllClosed = () => {}
 const rings = new Map()
 
-const server = createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => {
+/** The usual cipher, and the one that costs the peer least. */
+const TLS = { minVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' }
+
+const sockets = { highWaterMark: HIGH_WATER_MARK }
+
+/** By the clients' transports. */
+const servers = {
+  tcp: () => createServer(sockets, serve),
+  tls: ({ certificate, key }) => createTlsServer({ ...sockets, ...TLS, cert: certificate, key }, serve),
+  websockets: () =>
+    createWebServer(sockets).on('upgrade', (request, socket) => {
+      socket.write(encodeHandshake(request))
+      serve(new FramedSocket(socket))
+    }),
+}
+
+/** @returns {Promise<Record<string, number>>} the ports */
+async function listen(identity) {
+  const ports = {}
+  for (const [transport, create] of Object.entries(servers)) {
+    if (transport === 'tls' && identity === null) continue
+    const server = create(identity).listen(0, '127.0.0.1', 4096)
+    await once(server, 'listening')
+    ports[transport] = server.address().port
+  }
+  return ports
+}
+
+function serve(socket) {
   const { echo, cycle } = settings
   endpoints.push(new Endpoint(socket, { echo, cycle, onControl }))
   open++
   socket.on('close', () => {
     if (--open === 0) onAllClosed()
   })
-})
+}
 
 function onControl(endpoint, type, bytes, body, end) {
   const { socket } = endpoint
@@ -66,10 +99,11 @@ function pumpFor({ socket, protocol, receiveMaximum }, pump) {
   const ring = ringFor(protocol, pump)
   const count = pump.count ?? Number.POSITIVE_INFINITY
   const window = Math.min(pump.window, receiveMaximum)
-  if (pump.qos > 0) return new WindowPump(socket, ring, { count, window })
-  if (pump.connections === 1) return new FloodPump(socket, ring, { count })
+  const way = pump.framed ? socket.under : socket
+  if (pump.qos > 0) return new WindowPump(way, ring, { count, window })
+  if (pump.connections === 1) return new FloodPump(way, ring, { count })
   flood ??= new SharedFlood(ring, count)
-  return flood.add(socket)
+  return flood.add(way)
 }
 
 function ringFor(protocol, pump) {
@@ -105,7 +139,9 @@ async function report() {
 }
 
 process.on('message', async (message) => {
-  if (message.type === 'configure') {
+  if (message.type === 'listen') {
+    process.send({ type: 'listening', ports: await listen(message.identity) })
+  } else if (message.type === 'configure') {
     for (const { socket } of endpoints) socket.destroy()
     endpoints = []
     subscribed = []
@@ -123,5 +159,3 @@ process.on('message', async (message) => {
 })
 // Without its parent it has no purpose.
 process.on('disconnect', () => process.exit())
-
-server.listen(0, '127.0.0.1', 4096, () => process.send({ type: 'listening', port: server.address().port }))

@@ -19,7 +19,7 @@ export async function check(scenarios, { clients, rounds, json }) {
   })
   const progress = new Progress(steps.length)
   const seen = []
-  await withBench(async (bench) => {
+  await withBench(scenarios, async (bench) => {
     for (const { scenario, client } of steps) {
       const name = `${scenario.id}, ${client}`
       progress.step(name)

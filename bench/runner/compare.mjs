@@ -41,7 +41,7 @@ export async function compare(own, withBroker, options) {
   const progress = new Progress(steps.length + brokerSteps.length)
 
   let repetitions = options.quick ? 0 : MOST_REPETITIONS
-  await withBench(async (bench) => {
+  await withBench(own, async (bench) => {
     for (const step of steps) {
       await take(step, results, progress, async () => {
         let best = await bench.measure(step.scenario, step.client, size, engine)

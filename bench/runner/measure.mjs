@@ -6,6 +6,7 @@ import { cpus } from 'node:os'
 import { promisify } from 'node:util'
 import { Failure } from '../../scripts/steps.mjs'
 import { Child } from './children.mjs'
+import { makeIdentity } from './identity.mjs'
 
 const execute = promisify(execFile)
 
@@ -18,13 +19,20 @@ const ENGINE_RATE = 1_500_000
 /** The peer's process and the measurements against it. */
 class Bench {
   #peer
-  #port
+  /** By transport. */
+  #ports
+  /** The certificate that clients have to trust. */
+  #ca
 
-  static async start() {
+  static async start(scenarios) {
+    const needsTls = scenarios.some(({ parameters }) => parameters.transport === 'tls')
+    const identity = needsTls ? await makeIdentity() : null
     const bench = new Bench()
+    bench.#ca = identity?.certificate
     bench.#peer = new Child('bench/peer/process.mjs')
-    const { port } = await bench.#peer.receive('listening', PATIENCE)
-    bench.#port = port
+    bench.#peer.send({ type: 'listen', identity })
+    const { ports } = await bench.#peer.receive('listening', PATIENCE)
+    bench.#ports = ports
     return bench
   }
 
@@ -42,7 +50,7 @@ class Bench {
    */
   async measure(scenario, client, size, engine) {
     await this.#configure(scenario, null)
-    if (client === 'engine') return measureEngine(engine, scenario, size, this.#port)
+    if (client === 'engine') return measureEngine(engine, scenario, size, this.#ports.tcp)
     const before = await this.#usage()
     const { figures, disordered, processor } = await this.#run(scenario, client, size)
     const after = await this.#usage()
@@ -93,13 +101,15 @@ class Bench {
 
   #run(scenario, client, size) {
     const onConsumed = (message) => this.#peer.send(message)
-    return runClient(scenario, client, size, this.#port, { onConsumed })
+    const { transport = 'tcp' } = scenario.parameters
+    const parameters = { ...scenario.parameters, transport, port: this.#ports[transport], ca: this.#ca }
+    return runClient({ ...scenario, parameters }, client, size, { onConsumed })
   }
 }
 
-/** Starts the peer, and ends it when `action` is over. */
-export async function withBench(action) {
-  const bench = await Bench.start()
+/** Starts the peer for these scenarios, and ends it when `action` is over. */
+export async function withBench(scenarios, action) {
+  const bench = await Bench.start(scenarios)
   try {
     await action(bench)
   } finally {
@@ -107,18 +117,12 @@ export async function withBench(action) {
   }
 }
 
-/** Runs a client's process to its result; in a check to its end. */
-export async function runClient(
-  { program, parameters, flags },
-  client,
-  size,
-  port,
-  { onReady, onConsumed } = {},
-) {
+/** Runs a client's process to its result; in a check to its end. The parameters say which port. */
+export async function runClient({ program, parameters, flags }, client, size, { onReady, onConsumed } = {}) {
   const child = new Child('bench/clients/process.mjs', { flags })
   try {
     if (onConsumed !== undefined) child.on('consumed', onConsumed)
-    child.send({ client, program, parameters: { ...parameters, port }, size })
+    child.send({ client, program, parameters, size })
     await child.receive('ready', PATIENCE)
     onReady?.()
     const { type, ...result } = await child.receive('result', PATIENCE)

@@ -45,10 +45,11 @@ export async function measureWithMosquitto(program, scenario, client, size) {
     const feed = () => {
       if (scenario.feed === undefined) return
       feeder = new Child('bench/clients/process.mjs')
-      const parameters = { ...scenario.feed, port: broker.port }
+      const parameters = { ...scenario.feed, transport: 'tcp', port: broker.port }
       feeder.send({ client: 'raw', program: 'publish', parameters, size: { warmUp: 0, seconds: 600 } })
     }
-    const { figures } = await runClient(scenario, client, size, broker.port, { onReady: feed })
+    const parameters = { ...scenario.parameters, transport: 'tcp', port: broker.port }
+    const { figures } = await runClient({ ...scenario, parameters }, client, size, { onReady: feed })
     return figures
   } finally {
     await feeder?.stop()

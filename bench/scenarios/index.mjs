@@ -36,6 +36,7 @@ function packetsOf(qos, message) {
 
 function receive({
   qos,
+  transport = 'tcp',
   protocol = V311,
   batches = false,
   connections = 1,
@@ -43,18 +44,19 @@ function receive({
   userProperties = [],
 }) {
   const packets = packetsOf(qos, message)
-  const pump = { qos, ...message, packets, window: WINDOW, userProperties, connections }
+  const framed = transport === 'websockets'
+  const pump = { qos, ...message, packets, window: WINDOW, userProperties, connections, framed }
   return {
     program: 'receive',
-    parameters: { protocol, qos, batches, connections, pump },
+    parameters: { transport, protocol, qos, batches, connections, pump },
     cycle: message.cycle,
   }
 }
 
-function publish({ qos, maxPending = MAX_PENDING, message = USUAL }) {
+function publish({ qos, transport = 'tcp', maxPending = MAX_PENDING, message = USUAL }) {
   return {
     program: 'publish',
-    parameters: { protocol: V311, qos, maxPending, ...message, packets: packetsOf(qos, message) },
+    parameters: { transport, protocol: V311, qos, maxPending, ...message, packets: packetsOf(qos, message) },
     cycle: message.cycle,
   }
 }
@@ -163,6 +165,26 @@ export const scenarios = [
     rows: [{ title: 'out, 1 MiB payloads, QoS 0, at most 16 pending', ...MEGABYTES, goal: 1 }],
     check: { messages: 40 },
     ceiling: true,
+  },
+  {
+    id: 'in-tls',
+    ...receive({ qos: 0, transport: 'tls' }),
+    rows: [rate('TLS in, QoS 0', 4)],
+    check: { messages: 20_000 },
+    ceiling: true,
+  },
+  {
+    id: 'out-tls',
+    ...publish({ qos: 0, transport: 'tls' }),
+    rows: [rate('TLS out, QoS 0, at most 1,000 pending', 4)],
+    check: { messages: 5_000 },
+    ceiling: true,
+  },
+  {
+    id: 'in-websocket',
+    ...receive({ qos: 0, transport: 'websockets' }),
+    rows: [rate('WebSocket in, QoS 0, a frame for each packet', 2)],
+    check: { messages: 20_000 },
   },
   ...[0, 1].map((qos) => ({
     id: `round-trip-qos${qos}`,

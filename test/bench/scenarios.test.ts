@@ -64,6 +64,8 @@ const incoming = [
   ['in-qos1', 1],
   ['in-qos2', 2],
   ['in-1mib', 0],
+  ['in-tls', 0],
+  ['in-websocket', 0],
   ['flood-1000', 0],
 ] as const
 
@@ -79,7 +81,9 @@ for (const [scenario, qos] of incoming) {
   })
 }
 
-for (const scenario of ['out-qos0', 'out-qos1', 'out-qos2', 'out-1mib']) {
+const outgoing = ['out-qos0', 'out-qos1', 'out-qos2', 'out-1mib', 'out-tls']
+
+for (const scenario of outgoing) {
   test.serial(`${scenario}: every publish resolves, and arrives once, in order`, async (t) => {
     const { messages, published, peer } = await check(t, scenario)
     t.true(messages > 0)
@@ -114,7 +118,8 @@ test.serial('every scenario against the peer is tested here', async (t) => {
     .filter((name) => !name.startsWith('mosquitto-'))
   const tested = [
     ...incoming.map(([name]) => name),
-    ...['out-qos0', 'out-qos1', 'out-qos2', 'out-1mib', 'round-trip-qos0', 'round-trip-qos1'],
+    ...outgoing,
+    ...['round-trip-qos0', 'round-trip-qos1'],
     ...['connect-in-turn', 'connect-at-once', 'idle'],
   ]
   t.deepEqual(listed.sort(), tested.sort())
