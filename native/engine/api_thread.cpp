@@ -10,6 +10,8 @@ thread_local bool this_is_the_api_thread = false;
 // So many bytes of commands are run before Paho works on them, so that the first leave early.
 constexpr std::size_t kBytesBeforePaho = 256 * 1024;
 
+constexpr std::size_t kReportedEarly = 16;
+
 }  // namespace
 
 bool ApiThread::is_current() noexcept { return this_is_the_api_thread; }
@@ -73,7 +75,7 @@ bool ApiThread::run() {
       case Task::Kind::kFeed:
         current_ = task.connection.get();
         if (!task.connection->ended()) finished = task.connection->outbound().feed(done_);
-        report(*task.connection);
+        note_done(task.connection);
         break;
       case Task::Kind::kRelease:
         // What Paho was handed just before has no reader any more.
@@ -97,7 +99,7 @@ bool ApiThread::run_commands(Task& task) {
     const Bytes rest = Bytes(task.commands).subspan(cursor_);
     const CommandView command(rest.first(CommandView(rest).word(0)));
     if (!connection || connection->number() != command.connection()) {
-      if (connection) report(*connection);
+      if (connection) note_done(connection);
       connection = Engine::instance().find(command.connection());
       if (connection && connection->inbox() != task.owner) connection = nullptr;
       current_ = connection.get();
@@ -116,7 +118,7 @@ bool ApiThread::run_commands(Task& task) {
     cursor_ += command.bytes().size();
     if (paho_has_work_ && cursor_ - start >= kBytesBeforePaho) break;
   }
-  if (connection) report(*connection);
+  if (connection) note_done(connection);
   return cursor_ == task.commands.size();
 }
 
@@ -129,18 +131,34 @@ void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force)
   Engine::instance().io().close(connection, force);
 }
 
-void ApiThread::report(Connection& connection) {
+void ApiThread::note_done(const std::shared_ptr<Connection>& connection) {
   if (done_.empty()) return;
-  Inbox::Writer writer(*connection.inbox());
-  for (const Outbound::Done& done : done_) {
-    writer.append({event::kDone, connection.number(), done.operation, 0, 0, done.code});
+  if (!reports_.empty() && reports_.back().connection == connection) {
+    std::vector<Outbound::Done>& last = reports_.back().done;
+    last.insert(last.end(), done_.begin(), done_.end());
+    done_.clear();
+  } else {
+    reports_.push_back({connection, std::exchange(done_, {})});
   }
-  done_.clear();
+  // A caller with many under way is to make the next ones meanwhile.
+  if (reports_.back().done.size() >= kReportedEarly) report();
 }
 
 void ApiThread::flush() {
   for (const auto& connection : unflushed_) connection->output().flush();
   unflushed_.clear();
+  report();
+}
+
+void ApiThread::report() {
+  for (const Reports& reports : reports_) {
+    Inbox::Writer writer(*reports.connection->inbox());
+    for (const Outbound::Done& done : reports.done) {
+      writer.append(
+          {event::kDone, reports.connection->number(), done.operation, 0, 0, done.code});
+    }
+  }
+  reports_.clear();
 }
 
 void ApiThread::note_unflushed(std::shared_ptr<Connection> connection) {

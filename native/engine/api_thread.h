@@ -50,7 +50,10 @@ class ApiThread {
   bool run_commands(Task& task);
   // Graceful: Paho writes DISCONNECT; what still waits for its turn is not sent.
   static void close(const std::shared_ptr<Connection>& connection, bool force);
-  void report(Connection& connection);
+  // What is over already is told after the next flush: a caller that hears of it knows that the
+  // bytes have gone to the kernel, or as far as the kernel takes them.
+  void note_done(const std::shared_ptr<Connection>& connection);
+  void report();
   void flush();
 
   std::mutex mutex_;
@@ -64,6 +67,11 @@ class ApiThread {
   Connection* current_ = nullptr;
   std::vector<std::shared_ptr<Connection>> unflushed_;
   std::vector<Outbound::Done> done_;
+  struct Reports {
+    std::shared_ptr<Connection> connection;
+    std::vector<Outbound::Done> done;
+  };
+  std::vector<Reports> reports_;
 };
 
 }  // namespace aiomqtt
