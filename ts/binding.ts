@@ -40,6 +40,11 @@ export interface Binding {
    *   The doorbell rings again only for events that arrive after a call that returned 0.
    */
   drain(slab: Uint8Array, offset: number, index: Uint32Array): number
+  /**
+   * The bytes of the next events, when they are large: to be the slab of the `drain()` that must follow, at offset 0.
+   * Null when they are to be copied into a slab of the caller's.
+   */
+  lend(): Buffer<ArrayBuffer> | null
   /** Turns Paho's own trace lines, as TRACE records, on or off. */
   trace(enabled: boolean): void
   /**

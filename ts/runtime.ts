@@ -167,7 +167,7 @@ export class Runtime {
       const count = this.binding.drain(this.slab, this.slabUsed, this.index)
       if (count === 0) break
       if (count < 0) {
-        this.replaceSlab(-count)
+        if (!this.drainLent()) this.replaceSlab(-count)
         continue
       }
       this.route(count)
@@ -189,6 +189,18 @@ export class Runtime {
       this.drain()
     })
     if (this.pending === 0) this.continuation.unref()
+  }
+
+  /** Delivers what is large from where it was read, if it is there; it has a slab of its own then. */
+  private drainLent(): boolean {
+    const lent = this.binding.lend()
+    if (lent === null) return false
+    const { slab, slabUsed } = this
+    this.slab = lent
+    this.route(this.binding.drain(lent, 0, this.index))
+    this.slab = slab
+    this.slabUsed = slabUsed
+    return true
   }
 
   private replaceSlab(room: number): void {

@@ -54,7 +54,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
       {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
        InstanceMethod("submit", &Environment::submit), InstanceMethod("drain", &Environment::drain),
-       InstanceMethod("trace", &Environment::trace), InstanceMethod("pair", &Environment::pair),
+       InstanceMethod("lend", &Environment::lend), InstanceMethod("trace", &Environment::trace),
+       InstanceMethod("pair", &Environment::pair),
        InstanceMethod("setSocketOption", &Environment::set_socket_option)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
@@ -119,6 +120,17 @@ Napi::Value Environment::drain(const Napi::CallbackInfo& info) {
   const double result = drained.needed > 0 ? -static_cast<double>(drained.needed)
                                            : static_cast<double>(drained.records);
   return Napi::Number::New(info.Env(), result);
+}
+
+Napi::Value Environment::lend(const Napi::CallbackInfo& info) {
+  auto bytes = std::make_unique<RawBuffer>(inbox_->lend());
+  if (bytes->empty()) return info.Env().Null();
+  std::uint8_t* const data = bytes->data();
+  const std::size_t size = bytes->size();
+  // Runtimes without external buffers get a copy.
+  return Napi::Buffer<std::uint8_t>::NewOrCopy(
+      info.Env(), data, size, [](Napi::BasicEnv, std::uint8_t*, RawBuffer* owner) { delete owner; },
+      bytes.release());
 }
 
 Napi::Value Environment::trace(const Napi::CallbackInfo& info) {

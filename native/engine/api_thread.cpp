@@ -154,8 +154,7 @@ void ApiThread::report() {
   for (const Reports& reports : reports_) {
     Inbox::Writer writer(*reports.connection->inbox());
     for (const Outbound::Done& done : reports.done) {
-      writer.append(
-          {event::kDone, reports.connection->number(), done.operation, 0, 0, done.code});
+      writer.append({event::kDone, reports.connection->number(), done.operation, 0, 0, done.code});
     }
   }
   reports_.clear();

@@ -113,6 +113,7 @@ Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending
     case packet::kPublish: {
       Publish publish;
       if (const Violation v = parse_publish(packet, version(), publish)) return violate(v, ending);
+      publish.whole = reader_.whole(packet);
       if (const Violation v = receiver_.on_publish(publish, burst.writer(), burst.acks())) {
         return violate(v, ending);
       }

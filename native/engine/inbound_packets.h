@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "engine/properties.h"
+#include "engine/raw_buffer.h"
 #include "engine/wire.h"
 
 namespace aiomqtt {
@@ -26,6 +27,8 @@ struct Publish {
   Bytes properties;
   std::uint16_t topic_alias = 0;
   Bytes payload;
+  // What holds these bytes and nothing else, for whoever wants to keep them; else null.
+  RawBuffer* whole = nullptr;
 };
 
 // PUBACK, PUBREC, PUBREL and PUBCOMP.

@@ -1,6 +1,7 @@
 #include "engine/inbox.h"
 
 #include <cstring>
+#include <utility>
 
 namespace aiomqtt {
 namespace {
@@ -19,16 +20,30 @@ void Inbox::Writer::append(Record record, Bytes first, Bytes second, Bytes third
   chunk.bytes.append(third);
 }
 
+void Inbox::Writer::append_whole(Record record, RawBuffer bytes, std::size_t offset) {
+  if (inbox_.closed_) return;
+  inbox_.size_ += bytes.size() + sizeof record;
+  Chunk& chunk = inbox_.new_chunk();
+  record[3] = static_cast<std::uint32_t>(offset);
+  chunk.words.insert(chunk.words.end(), record.begin(), record.end());
+  chunk.bytes = std::move(bytes);
+}
+
 Inbox::Chunk& Inbox::chunk_for(std::size_t bytes) {
   if (!chunks_.empty()) {
     Chunk& last = *chunks_.back();
     const bool has_room = last.words.size() < kRecordsAChunk * kRecordWords &&
-                          last.bytes.size() + bytes <= kBytesAChunk;
+                          last.lent + last.bytes.size() + bytes <= kBytesAChunk;
     if (has_room) return last;
   }
+  Chunk& chunk = new_chunk();
+  chunk.bytes.reserve(kBytesAChunk);
+  return chunk;
+}
+
+Inbox::Chunk& Inbox::new_chunk() {
   if (spare_.empty()) {
     chunks_.push_back(std::make_unique<Chunk>());
-    chunks_.back()->bytes.reserve(kBytesAChunk);
   } else {
     chunks_.push_back(std::move(spare_.back()));
     spare_.pop_back();
@@ -42,6 +57,14 @@ void Inbox::ring_if_needed() {
   ring_();
 }
 
+RawBuffer Inbox::lend() {
+  const std::lock_guard lock(mutex_);
+  if (chunks_.empty() || chunks_.front()->bytes.size() < kLentFrom) return {};
+  Chunk& chunk = *chunks_.front();
+  chunk.lent = chunk.bytes.size();
+  return std::exchange(chunk.bytes, {});
+}
+
 Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
                             std::span<std::uint32_t> index) {
   std::unique_ptr<Chunk> chunk;
@@ -52,7 +75,7 @@ Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
       rung_ = false;
       return {};
     }
-    const std::size_t size = chunks_.front()->bytes.size();
+    const std::size_t size = chunks_.front()->bytes.size() + chunks_.front()->lent;
     if (slab.size() - offset < size) return {0, size};
     chunk = std::move(chunks_.front());
     chunks_.pop_front();
@@ -80,6 +103,7 @@ void Inbox::recycle(std::unique_ptr<Chunk> chunk) {
   if (chunk->bytes.capacity() > 2 * kBytesAChunk) return;
   chunk->words.clear();
   chunk->bytes.clear();
+  chunk->lent = 0;
   const std::lock_guard lock(mutex_);
   if (spare_.size() < kSpareChunks) spare_.push_back(std::move(chunk));
 }

@@ -40,6 +40,8 @@ class Inbox {
   static constexpr std::size_t kRecordsAChunk = 1024;
   // Small, because a message that JavaScript keeps may keep the whole chunk it came in.
   static constexpr std::size_t kBytesAChunk = 8 * 1024;
+  // A message of this size is not copied on its way to JavaScript.
+  static constexpr std::size_t kLentFrom = 64 * 1024;
   // While JavaScript is too busy to drain, reading stops at kFullAt bytes, as it does in a client
   // that reads on the event loop, and goes on below kRoomAt.
   static constexpr std::size_t kFullAt = 16 * 1024 * 1024;
@@ -60,6 +62,9 @@ class Inbox {
 
     // Appends a record with its bytes: first, second, third, one after the other.
     void append(Record record, Bytes first = {}, Bytes second = {}, Bytes third = {});
+    // Appends a record whose bytes are in a buffer of their own, from `offset` on: lend() gives
+    // that buffer away as it is.
+    void append_whole(Record record, RawBuffer bytes, std::size_t offset);
     TopicTable& topics() { return inbox_.topics_; }
 
    private:
@@ -76,6 +81,10 @@ class Inbox {
   // `index` has room for kRecordsAChunk records.
   Drained drain(std::span<std::uint8_t> slab, std::size_t offset, std::span<std::uint32_t> index);
 
+  // The bytes of the oldest chunk, if they are large and in a buffer of their own; otherwise
+  // empty. They are the slab of the drain() that must follow, at offset 0, and copied nowhere.
+  [[nodiscard]] RawBuffer lend();
+
   // True when nothing more should be read for this environment until `on_room` is called.
   [[nodiscard]] bool is_full();
 
@@ -86,13 +95,15 @@ class Inbox {
   struct Chunk {
     std::vector<std::uint32_t> words;
     RawBuffer bytes;
+    std::size_t lent = 0;  // how many bytes lend() has given away
 
     [[nodiscard]] std::size_t size() const noexcept {
-      return bytes.size() + words.size() * sizeof(std::uint32_t);
+      return bytes.size() + lent + words.size() * sizeof(std::uint32_t);
     }
   };
 
   Chunk& chunk_for(std::size_t bytes);
+  Chunk& new_chunk();
   void ring_if_needed();
   void recycle(std::unique_ptr<Chunk> chunk);
 

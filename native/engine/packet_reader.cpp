@@ -5,7 +5,8 @@
 
 namespace aiomqtt {
 namespace {
-constexpr std::size_t kGrowBy = 256 * 1024;
+// What is not written to costs no memory yet.
+constexpr std::size_t kGrowBy = 1024 * 1024;
 
 // Whether a packet of a server's can start with this byte: its type, and the flags that this type
 // must have.
@@ -44,7 +45,8 @@ Transfer PacketReader::fill(Stream& stream, std::span<std::uint8_t> scratch) {
   }
   const std::size_t have = kept_.size();
   if (have > 0) std::memcpy(scratch.data(), kept_.data(), have);
-  const Transfer got = stream.read(scratch.subspan(have));
+  const std::size_t room = expects_large_ ? kAssembleFrom : scratch.size() - have;
+  const Transfer got = stream.read(scratch.subspan(have, room));
   if (got.state == Transfer::State::kMoved) {
     kept_.clear();
     window_ = Bytes(scratch).first(have + got.bytes);
@@ -81,11 +83,11 @@ PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noex
 }
 
 void PacketReader::settle() {
-  const bool assembling = !kept_.empty();
-  if (assembling) {
+  if (!kept_.empty()) {
     if (kept_.size() < kept_total_) return;  // the rest is still to come
     kept_ = {};
   }
+  expects_large_ = kept_total_ >= kLarge;
   if (!window_.empty()) {
     if (window_.size() > kept_.capacity()) kept_.reserve(std::min(kept_total_, 2 * window_.size()));
     kept_.assign(window_);

@@ -25,12 +25,21 @@ class PacketReader {
   // The packet's bytes stay valid until settle().
   [[nodiscard]] Next next(Packet& packet, Violation& violation) noexcept;
   void settle();
+  // What holds the packet that next() gave and nothing else: it may be taken over, and stays valid.
+  // Null for a packet that shares its buffer with others.
+  [[nodiscard]] RawBuffer* whole(const Packet& packet) noexcept {
+    return packet.bytes.data() == kept_.data() ? &kept_ : nullptr;
+  }
 
  private:
   // From this size on a packet is put together in kept_ instead of being copied to scratch again.
   static constexpr std::size_t kAssembleFrom = 4096;
+  // After a packet of this size the next one is likely to be large too: only its start is read to
+  // scratch.
+  static constexpr std::size_t kLarge = 64 * 1024;
 
   RawBuffer kept_;
+  bool expects_large_ = false;
   std::size_t kept_total_ = 0;  // the length of the packet that kept_ starts, 0 while unknown
   Bytes window_;                // what was read and not yet taken
   std::uint32_t maximum_packet_size_ = 0;

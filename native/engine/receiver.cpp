@@ -1,6 +1,7 @@
 #include "engine/receiver.h"
 
 #include <cstring>
+#include <utility>
 
 #include "engine/utf8.h"
 
@@ -41,8 +42,7 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
     if (const Violation violation = resolve_alias(publish)) return violation;
   }
   if (publish.qos < 2) {
-    const Violation violation = deliver(message_flags(publish), publish.topic, publish.properties,
-                                        publish.payload, publish.packet_identifier, writer);
+    const Violation violation = deliver(message_flags(publish), publish, writer);
     if (!violation && publish.qos == 1) {
       acknowledge(acks, packet::kPuback, publish.packet_identifier);
     }
@@ -68,10 +68,12 @@ Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffe
   const auto found = stored_.find(pubrel.packet_identifier);
   if (found != stored_.end()) {
     const Stored& stored = found->second;
-    const Violation violation =
-        deliver(stored.flags, bytes_of(stored.topic), bytes_of(stored.properties),
-                bytes_of(stored.payload), pubrel.packet_identifier, writer);
-    if (violation) return violation;
+    Publish publish;
+    publish.packet_identifier = pubrel.packet_identifier;
+    publish.topic = bytes_of(stored.topic);
+    publish.properties = bytes_of(stored.properties);
+    publish.payload = bytes_of(stored.payload);
+    if (const Violation violation = deliver(stored.flags, publish, writer)) return violation;
     stored_.erase(found);
   }
   // An unknown identifier is completed all the same: the broker must be able to let go of it.
@@ -97,8 +99,11 @@ Violation Receiver::resolve_alias(Publish& publish) {
   return {};
 }
 
-Violation Receiver::deliver(std::uint32_t flags, Bytes topic, Bytes properties, Bytes payload,
-                            std::uint16_t packet_identifier, Inbox::Writer& writer) const {
+Violation Receiver::deliver(std::uint32_t flags, const Publish& publish,
+                            Inbox::Writer& writer) const {
+  const Bytes topic = publish.topic;
+  const Bytes properties = publish.properties;
+  const Bytes payload = publish.payload;
   TopicTable::Result found;
   if (!writer.topics().look_up(topic, is_topic_name, found)) {
     return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
@@ -108,10 +113,21 @@ Violation Receiver::deliver(std::uint32_t flags, Bytes topic, Bytes properties, 
     writer.append({event::kTopic, connection_, found.number, 0, topic_size}, topic);
   }
   const bool is_inline = found.found == TopicTable::Found::kInline;
-  writer.append({event::kMessage | flags << 8, connection_, found.number, 0,
-                 is_inline ? topic_size : 0, static_cast<std::uint32_t>(properties.size()),
-                 static_cast<std::uint32_t>(payload.size()), packet_identifier},
-                is_inline ? topic : Bytes(), properties, payload);
+  const Record record = {event::kMessage | flags << 8,
+                         connection_,
+                         found.number,
+                         0,
+                         is_inline ? topic_size : 0,
+                         static_cast<std::uint32_t>(properties.size()),
+                         static_cast<std::uint32_t>(payload.size()),
+                         publish.packet_identifier};
+  if (publish.whole != nullptr && !is_inline && payload.size() >= Inbox::kLentFrom) {
+    // On the wire the payload follows the properties, as in a record.
+    const auto offset = payload.data() - properties.size() - publish.whole->data();
+    writer.append_whole(record, std::move(*publish.whole), static_cast<std::size_t>(offset));
+  } else {
+    writer.append(record, is_inline ? topic : Bytes(), properties, payload);
+  }
   return {};
 }
 

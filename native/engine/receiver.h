@@ -40,8 +40,8 @@ class Receiver {
   };
 
   [[nodiscard]] Violation resolve_alias(Publish& publish);
-  [[nodiscard]] Violation deliver(std::uint32_t flags, Bytes topic, Bytes properties, Bytes payload,
-                                  std::uint16_t packet_identifier, Inbox::Writer& writer) const;
+  [[nodiscard]] Violation deliver(std::uint32_t flags, const Publish& publish,
+                                  Inbox::Writer& writer) const;
 
   const std::uint32_t connection_;
   const int version_;

@@ -19,15 +19,25 @@ std::vector<Event> InboxReader::drain_once() {
   // Not at the slab's beginning, so that offsets are seen to be moved along.
   constexpr std::size_t kOffset = 24;
   Inbox::Drained drained = inbox_.drain(slab_, kOffset, index_);
+  RawBuffer lent;
   // More than once when a writer adds to it in between.
   while (drained.needed > 0) {
     CHECK(drained.needed > slab_.size() - kOffset);
-    slab_.resize(kOffset + drained.needed);
-    drained = inbox_.drain(slab_, kOffset, index_);
+    lent = inbox_.lend();
+    if (lent.empty()) {
+      slab_.resize(kOffset + drained.needed);
+      drained = inbox_.drain(slab_, kOffset, index_);
+    } else {
+      CHECK_EQ(lent.size(), drained.needed);
+      ++lent_;
+      drained = inbox_.drain(lent, 0, index_);
+      CHECK_EQ(drained.needed, 0U);
+    }
   }
+  const Bytes slab = lent.empty() ? Bytes(slab_) : Bytes(lent);
   std::vector<Event> events;
   for (std::size_t i = 0; i < drained.records; ++i) {
-    Event event = event_at(index_.data() + i * kRecordWords);
+    Event event = event_at(index_.data() + i * kRecordWords, slab);
     if (event.kind == event::kTopic) {
       CHECK(event.words[2] < TopicTable::kMostTopics);
       topics_[event.words[2]] = text_of(event.bytes);
@@ -37,7 +47,7 @@ std::vector<Event> InboxReader::drain_once() {
   return events;
 }
 
-Event InboxReader::event_at(const std::uint32_t* words) const {
+Event InboxReader::event_at(const std::uint32_t* words, Bytes slab) const {
   Event event;
   std::copy_n(words, kRecordWords, event.words.begin());
   event.kind = words[0] & 0xff;
@@ -45,8 +55,8 @@ Event InboxReader::event_at(const std::uint32_t* words) const {
   event.connection = words[1];
   const bool is_message = event.kind == event::kMessage;
   const std::size_t size = is_message ? std::size_t{words[4]} + words[5] + words[6] : words[4];
-  CHECK(words[3] + size <= slab_.size());
-  event.bytes = copy_of(Bytes(slab_).subspan(words[3], size));
+  CHECK(words[3] + size <= slab.size());
+  event.bytes = copy_of(Bytes(slab).subspan(words[3], size));
   if (!is_message) return event;
   const Bytes all = event.bytes;
   event.topic =

@@ -35,15 +35,18 @@ class InboxReader {
   std::vector<Event> drain();
   // One call of drain(), the slab as large as needed: its events, none when nothing waits.
   std::vector<Event> drain_once();
+  // How many slabs were lent by the inbox, and not copied to one.
+  [[nodiscard]] int lent() const { return lent_; }
 
  private:
-  Event event_at(const std::uint32_t* words) const;
+  Event event_at(const std::uint32_t* words, Bytes slab) const;
 
   Inbox& inbox_;
   Buffer slab_ = Buffer(1024);
   std::vector<std::uint32_t> index_ =
       std::vector<std::uint32_t>(Inbox::kRecordsAChunk * kRecordWords);
   std::map<std::uint32_t, std::string> topics_;
+  int lent_ = 0;
 };
 
 }  // namespace aiomqtt::testing

@@ -102,6 +102,41 @@ TEST("inbox: events that need no bytes fit into no room at all") {
   CHECK_EQ(index[3], slab.size());
 }
 
+TEST("inbox: what is large is lent as it is, from its place in a buffer that was handed in whole") {
+  Counting counting;
+  const Buffer large = patterned(1, Inbox::kLentFrom);
+  RawBuffer whole;
+  whole.append(bytes("head"));
+  whole.append(large);
+  const std::uint8_t* const at = whole.data();
+  const auto size = static_cast<std::uint32_t>(large.size());
+  {
+    Inbox::Writer writer(counting.inbox);
+    Counting::append(writer, 1, bytes("a"));
+    writer.append_whole({event::kDone, 1, 2, 99, size}, std::move(whole), 4);
+    Counting::append(writer, 3, bytes("b"));
+    Counting::append(writer, 4, large);
+  }
+  CHECK(counting.inbox.lend().empty());  // the oldest chunk is small
+  CHECK_EQ(text_of(counting.reader.drain_once().at(0).bytes), "a");
+  {
+    RawBuffer lent = counting.inbox.lend();
+    CHECK(lent.data() == at);
+    // What is written meanwhile goes elsewhere.
+    counting.write(5, bytes("c"));
+    std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * kRecordWords);
+    CHECK_EQ(counting.inbox.drain(lent, 0, index).records, 1U);
+    CHECK_EQ(index[2], 2U);
+    CHECK_EQ(index[3], 4U);
+  }
+  const std::vector<Event> rest = counting.reader.drain();
+  CHECK_EQ(rest.size(), 3U);
+  CHECK_EQ(text_of(rest[0].bytes), "b");
+  CHECK_EQ(rest[1].bytes, large);
+  CHECK_EQ(text_of(rest[2].bytes), "c");
+  CHECK_EQ(counting.reader.lent(), 1);
+}
+
 TEST("inbox: the doorbell rings once between two drains that found nothing") {
   Counting counting;
   CHECK(counting.reader.drain().empty());

@@ -94,6 +94,45 @@ TEST("packet reader: packets come whole wherever the stream is cut once") {
   }
 }
 
+TEST("packet reader: a packet in a buffer of its own may be taken over, and reading goes on") {
+  Script script;
+  const Buffer large = packet(0x30, field("a"), patterned(1, 200'000));
+  const Buffer larger = packet(0x30, field("b"), patterned(2, 2'500'000));
+  const Buffer small = packet(0x30, field("c"));
+  const Buffer all = bytes(small, large, small, larger, large, small);
+  for (std::size_t at = 0; at < all.size(); at += 10'000) {
+    script.reads.push_back(
+        copy_of(Bytes(all).subspan(at, std::min<std::size_t>(10'000, all.size() - at))));
+  }
+  ScriptedStream stream(script);
+  PacketReader reader;
+  Buffer scratch(16 * 1024);
+  std::vector<Buffer> packets;
+  int taken = 0;
+  while (reader.fill(stream, scratch).state == Transfer::State::kMoved) {
+    Packet packet;
+    Violation violation;
+    while (reader.next(packet, violation) == PacketReader::Next::kPacket) {
+      packets.push_back(copy_of(packet.bytes));
+      RawBuffer* const whole = reader.whole(packet);
+      CHECK_EQ(whole != nullptr, packet.bytes.size() > 100);
+      if (whole == nullptr) continue;
+      const RawBuffer mine = std::move(*whole);
+      ++taken;
+      CHECK(mine.data() == packet.bytes.data());
+      CHECK_EQ(mine.size(), packet.bytes.size());
+    }
+    CHECK(!violation);
+    reader.settle();
+  }
+  CHECK_EQ(taken, 3);
+  CHECK_EQ(packets.size(), 6U);
+  CHECK_EQ(packets[1], large);
+  CHECK_EQ(packets[3], larger);
+  CHECK_EQ(packets[4], large);
+  CHECK_EQ(packets[5], small);
+}
+
 TEST("packet reader: packets come whole from segments of any size") {
   std::mt19937 random(1883);
   std::vector<Buffer> sent = some_packets();
