@@ -75,6 +75,7 @@ export function checkPublish(
   topic: TopicLike,
   payload: PayloadType,
   options: PublishOptions | undefined,
+  method = 'Client.publish()',
 ): PublishCall {
   if (options === undefined || options === null) {
     return {
@@ -88,7 +89,7 @@ export function checkPublish(
       signal: undefined,
     }
   }
-  checkKeys('Client.publish()', options, PUBLISH_OPTIONS)
+  checkKeys(method, options, PUBLISH_OPTIONS)
   const isAliasable = protocol === ProtocolVersion.V5 && hasAlias(options.properties)
   const text = checkPublishTopic(topic, isAliasable)
   const qos = checkQoS(options.qos ?? 0)

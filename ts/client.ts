@@ -9,10 +9,12 @@ import { ClientSettings } from './client-settings.js'
 import type { Callable } from './errors.js'
 import { Inbox } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
+import type { Message } from './message.js'
 import { MessagesIterator } from './messages-iterator.js'
 import type { PayloadType } from './payload.js'
 import type { ReasonCode } from './reason-code.js'
 import { fromCaller } from './rejection.js'
+import { checkRequest, Requests } from './requests.js'
 import { checkSubscribe, checkUnsubscribe, type SubscribeTopic } from './subscriptions.js'
 import type { TopicLike, WildcardLike } from './topic.js'
 import { checkKeys, checkSignal, checkTimeout } from './validate.js'
@@ -46,6 +48,7 @@ export class Client implements AsyncDisposable {
   readonly #settings: ClientSettings
   readonly #inbox: Inbox
   readonly #lifecycle: Lifecycle
+  readonly #requests: Requests
   #timeout: number
 
   /** Calls that may be pending before the logger gets a warning; 10. */
@@ -86,6 +89,17 @@ export class Client implements AsyncDisposable {
         if (count > this.pendingCallsThreshold) logger.warn(`There are ${count} pending publish calls.`)
       },
     })
+    const lifecycle = this.#lifecycle
+    this.#requests = new Requests(
+      {
+        publish: (call, timeout, entry) => lifecycle.usableConnection.publish(call, timeout, entry),
+        subscribe: (call, timeout, entry) => lifecycle.usableConnection.subscribe(call, timeout, entry),
+        get responseInformation() {
+          return lifecycle.responseInformation
+        },
+      },
+      this.#inbox,
+    )
   }
 
   /**
@@ -190,6 +204,29 @@ export class Client implements AsyncDisposable {
       return connection.unsubscribe(call, call.timeout ?? this.#timeout, this.unsubscribe)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.unsubscribe))
+    }
+  }
+
+  /**
+   * Publishes a request and resolves to its answer (MQTT 5, 4.10). The response topic and the correlation data are
+   * done here: the response topic begins with the broker's Response Information, if CONNECT's properties had
+   * `requestResponseInformation: 1` and it gave any, else with `aiomqtt/response`, and ends with random characters. The
+   * client subscribes to it with its first request, and again on the next connection. Whoever answers publishes to the
+   * request's `responseTopic` with the request's `correlationData`. Answers stay out of `messages`; those that nobody
+   * waits for any longer are dropped. Any number of requests may be pending; each waits for one answer.
+   * @param options as for `publish()`; `timeout` is the time to the answer
+   * @throws {TypeError | RangeError} an argument is wrong, the properties have a response topic or correlation data, or
+   *   the client does not speak MQTT 5
+   * @throws {MqttError} as `publish()`; also when the broker refuses the subscription, and when the connection is gone
+   *   before the answer is there
+   */
+  request(topic: TopicLike, payload?: PayloadType, options?: PublishOptions | null): Promise<Message> {
+    try {
+      const call = checkRequest(this.#settings.protocol, topic, payload, options ?? undefined)
+      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      return this.#requests.send(call, call.timeout ?? this.#timeout, this.#timeout, this.request)
+    } catch (error) {
+      return Promise.reject(fromCaller(error, this.request))
     }
   }
 

@@ -25,6 +25,8 @@ const NOT_CONNECTED = 4
 export class Lifecycle implements ConnectionOwner {
   /** The client identifier: the client's own, or after CONNACK the one that the broker assigned. */
   identifier: string
+  /** The last CONNACK's. */
+  responseInformation: string | undefined
 
   private attempt: PendingCall | null = null
   /** Ends what makes the way to the broker for the attempt. */
@@ -113,6 +115,7 @@ export class Lifecycle implements ConnectionOwner {
   onOpened(sessionPresent: boolean, properties: Properties | null): void {
     this.log?.receivedConnack(sessionPresent, 0, properties)
     this.identifier = properties?.assignedClientIdentifier ?? this.settings.identifier
+    this.responseInformation = properties?.responseInformation
     this.isConnected = true
     this.hasEnded = false
     const { connection } = this

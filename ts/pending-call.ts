@@ -1,13 +1,13 @@
 import { type Abortable, listen, unlisten } from './abort-signals.js'
 import { Timed } from './deadlines.js'
-import type { CallSite, MqttError } from './errors.js'
+import type { CallSite } from './errors.js'
 import { timedOut } from './operation.js'
 import type { Runtime } from './runtime.js'
 
-/** A pending `connect()` or `disconnect()`: a promise with a deadline, which keeps the event loop alive. */
-export class PendingCall extends Timed implements Abortable {
-  readonly promise: Promise<void>
-  private resolvePromise!: () => void
+/** A pending `connect()`, `disconnect()` or `request()`: a promise with a deadline, which keeps the event loop alive. */
+export class PendingCall<T = void> extends Timed implements Abortable {
+  readonly promise: Promise<T>
+  private resolvePromise!: (value: T) => void
   private rejectPromise!: (reason: unknown) => void
 
   /**
@@ -33,13 +33,19 @@ export class PendingCall extends Timed implements Abortable {
     runtime.hold()
   }
 
-  resolve(): void {
+  /** Above 0, as long as it is pending. */
+  get secondsLeft(): number {
+    if (this.deadline === 0) return Infinity
+    return Math.max(this.deadline - performance.now(), 1) / 1000
+  }
+
+  resolve(value: T): void {
     this.release()
-    this.resolvePromise()
+    this.resolvePromise(value)
   }
 
   /** Rejects with an error of ours, whose stack becomes the caller's. */
-  fail(error: MqttError): void {
+  fail(error: Error): void {
     this.reject(this.site.attach(error))
   }
 

@@ -201,6 +201,8 @@ export async function iterating(client: Client, signal: AbortSignal): Promise<vo
 
   // @ts-expect-error messages come from the broker
   new Message('a', 'b')
+  same<ReturnType<Client['request']>, Promise<Message>>(true)
+
   // @ts-expect-error one wildcard a view
   messages.filter(['a', 'b'])
   // @ts-expect-error a queue has no time limit
