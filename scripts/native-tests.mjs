@@ -1,0 +1,44 @@
+// The engine's tests, which need no Node: building them with sanitizers, running them, counting their results.
+
+import { at, Failure, findProgram, observe, run } from './steps.mjs'
+
+/**
+ * Builds part of CMakeLists.txt outside Node, in a folder of its own below build/.
+ *
+ * @param {string} name the folder
+ * @param {string} sanitizers as `-fsanitize=` takes them
+ * @param {Record<string, string>} [settings] further CMake variables
+ * @returns {string} the folder's path
+ * @throws {Failure}
+ */
+export function buildNative(name, sanitizers, settings = {}) {
+  const folder = at('build', name)
+  const generator = findProgram('ninja') ? ['-G', 'Ninja'] : []
+  const all = {
+    CMAKE_BUILD_TYPE: 'Debug',
+    AIOMQTT_SANITIZE: sanitizers,
+    AIOMQTT_WARNINGS_AS_ERRORS: 'ON',
+    ...settings,
+  }
+  const flags = Object.entries(all).map(([variable, value]) => `-D${variable}=${value}`)
+  run('cmake', ['-S', at('.'), '-B', folder, ...generator, ...flags, '--log-level=WARNING'])
+  run('cmake', ['--build', folder, '--parallel', '2'])
+  return folder
+}
+
+/**
+ * Builds the native tests and runs them. They print a line of TAP a test.
+ *
+ * @param {string} name the folder, as for `buildNative()`
+ * @param {string} sanitizers
+ * @returns {Promise<{ passed: number, failed: number }>}
+ * @throws {Failure}
+ */
+export async function runNativeTests(name, sanitizers) {
+  const folder = buildNative(name, sanitizers, { AIOMQTT_TESTS: 'ON' })
+  const { code, output } = await observe('ctest', ['--test-dir', folder, '--verbose'])
+  const passed = output.match(/^\d+: ok\b/gm)?.length ?? 0
+  const failed = output.match(/^\d+: not ok\b/gm)?.length ?? 0
+  if (passed === 0 && failed === 0) throw new Failure('The native tests printed no result.')
+  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
+}
