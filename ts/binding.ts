@@ -90,7 +90,21 @@ export interface ConnectionOptions {
   properties: Uint8Array
   /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
   maxInflight: number
-  /** The bytes of the SESSION record of this session's last connection; none for a new session. */
+  /**
+   * The engine acknowledges no QoS 1 or 2 message by itself: `COMMAND_ACKNOWLEDGE` does. Both are delivered at once,
+   * QoS 2 before its PUBREL, and RELEASED tells of that; PUBCOMP is still the engine's.
+   *
+   * A QoS 2 PUBLISH that was acknowledged and not yet released is a repetition: it is answered with PUBREC again, and
+   * not delivered. So is one that waits for its acknowledgement on this connection, which is not delivered twice. One
+   * that was not acknowledged when its connection went is delivered again by the next connection.
+   */
+  holdAcknowledgements: boolean
+  /**
+   * What this session's last connection left behind, the bytes of its SESSION record; none for a new session. Word 0 is
+   * the last packet identifier that was used. With `holdAcknowledgements` a word each follows for the identifiers of
+   * QoS 2 messages that were acknowledged and not released. Otherwise the QoS 2 messages that wait for their PUBREL
+   * follow, as the engine keeps them.
+   */
   session?: Uint8Array
 }
 
@@ -143,7 +157,7 @@ export const MOST_RECORDS = 1024
  * A message. Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`, `MESSAGE_DUP`. Words: 2 topic id or
  * `INLINE_TOPIC`, 3 offset, 4 topic length (0 unless inline), 5 length of the properties (raw, without
  * their length prefix), 6 payload length, 7 packet identifier (0 for QoS 0). At the offset stand the topic,
- * the properties and the payload. A QoS 2 message arrives when its PUBREL came.
+ * the properties and the payload. A QoS 2 message arrives when its PUBREL came, but see `holdAcknowledgements`.
  */
 export const EVENT_MESSAGE = 1
 /** Words: 2 id, 3 offset, 4 length. From now on this id means this topic; ids are used again. */
@@ -172,6 +186,12 @@ export const EVENT_SESSION = 7
  * and with PUBCOMP comes DONE. Words: 2 operation.
  */
 export const EVENT_RECEIVED = 8
+
+/**
+ * Only with `holdAcknowledgements`: PUBREL came for a QoS 2 message that had been acknowledged, and its packet
+ * identifier is free again. Words: 2 the packet identifier.
+ */
+export const EVENT_RELEASED = 9
 
 export const MESSAGE_QOS = 0b0011
 export const MESSAGE_RETAIN = 0b0100
@@ -250,6 +270,11 @@ export const COMMAND_RESUME = 7
  * found) means that PUBCOMP was on its way before.
  */
 export const COMMAND_RELEASE = 8
+/**
+ * Only with `holdAcknowledgements`: sends PUBACK or PUBREC. Flags: the message's QoS. Word 4: its packet identifier.
+ * Ignored if no such message waits for it on this connection.
+ */
+export const COMMAND_ACKNOWLEDGE = 9
 /** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. Word 4: DISCONNECT's reason code. */
 export const COMMAND_CLOSE = 5
 

@@ -1,5 +1,6 @@
 import {
   CLOSE_FORCE,
+  COMMAND_ACKNOWLEDGE,
   COMMAND_CANCEL,
   COMMAND_CLOSE,
   COMMAND_PAUSE,
@@ -101,6 +102,18 @@ export class CommandBatch {
     this.reserve(size)
     this.words[(start >> 2) + COMMAND_WORDS] = identifier
     this.finish(start, start + size, COMMAND_RELEASE, connection, operation)
+  }
+
+  /**
+   * Acknowledges a message.
+   * @param identifier its packet identifier
+   */
+  acknowledge(connection: number, qos: number, identifier: number): void {
+    const start = this.length
+    const size = (COMMAND_WORDS + 1) * 4
+    this.reserve(size)
+    this.words[(start >> 2) + COMMAND_WORDS] = identifier
+    this.finish(start, start + size, COMMAND_ACKNOWLEDGE | (qos << 8), connection, 0)
   }
 
   /** @param paused whether to stop reading what the broker sends */

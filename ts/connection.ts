@@ -169,6 +169,8 @@ export class Connection implements ConnectionEvents {
 
   received(_operation: number): void {}
 
+  released(_identifier: number): void {}
+
   session(state: Uint8Array): void {
     this.owner.onSession(Uint8Array.from(state))
   }

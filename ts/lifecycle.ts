@@ -198,6 +198,7 @@ export class Lifecycle implements ConnectionOwner {
       keepalive,
       properties: properties === null ? new Uint8Array(0) : properties.encode(),
       maxInflight: settings.maxInflightMessages,
+      holdAcknowledgements: settings.manualAcks,
     }
     if (username !== null) options.username = username
     if (password !== null) options.password = password

@@ -5,6 +5,7 @@ import {
   EVENT_MESSAGE,
   EVENT_OPENED,
   EVENT_RECEIVED,
+  EVENT_RELEASED,
   EVENT_SESSION,
   EVENT_TOPIC,
   EVENT_TRACE,
@@ -45,6 +46,8 @@ export interface ConnectionEvents {
   opened(sessionPresent: boolean, properties: Buffer): void
   /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
   received(operation: number): void
+  /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
+  released(identifier: number): void
   session(state: Uint8Array): void
   done(operation: number, code: number, bytes: Uint8Array): void
   closed(cause: number, code: number, errno: number, bytes: Buffer): void
@@ -270,6 +273,8 @@ export class Runtime {
       events.done(words[at + 2] as number, words[at + 5] as number, bytes)
     } else if (kind === EVENT_RECEIVED) {
       events.received(words[at + 2] as number)
+    } else if (kind === EVENT_RELEASED) {
+      events.released(words[at + 2] as number)
     } else if (kind === EVENT_OPENED) {
       events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_SESSION) {

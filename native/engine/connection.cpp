@@ -50,7 +50,10 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
       output_(poller, {number, kStreamPart}),
       operations_(saved_packet_identifier(options_.session)),
       outbound_(operations_, output_, options_.max_inflight),
-      receiver_(number, options_.fields.version, announced(options_.fields)),
+      held_(options_.hold_acknowledgements
+                ? std::make_unique<HeldMessages>(announced(options_.fields).receive_maximum)
+                : nullptr),
+      receiver_(number, options_.fields.version, announced(options_.fields), held_.get()),
       keepalive_ms_(std::int64_t{options_.fields.keepalive} * 1000) {
   reader_.set_maximum_packet_size(announced(options_.fields).maximum_packet_size);
   if (options_.session.size() > kSessionHead) {
@@ -61,10 +64,15 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
 int Connection::establish() { return outbound_.paho().connect(number_, options_.fields, *this); }
 
 void Connection::submit(CommandView command, std::vector<Outbound::Done>& done) {
-  if (command.kind() == command::kRelease) {
-    submit_release(command, done);
-  } else {
-    outbound_.submit(command, done);
+  switch (command.kind()) {
+    case command::kRelease:
+      submit_release(command, done);
+      break;
+    case command::kAcknowledge:
+      submit_acknowledgement(command);
+      break;
+    default:
+      outbound_.submit(command, done);
   }
 }
 
@@ -79,10 +87,20 @@ void Connection::submit_release(CommandView command, std::vector<Outbound::Done>
     done.push_back({command.operation(), command::kIdentifierInUse});
     return;
   }
-  const std::uint8_t pubrel[] = {packet::kPubrel << 4 | 2, 2,
-                                 static_cast<std::uint8_t>(packet_identifier >> 8),
+  write(packet::kPubrel << 4 | 2, packet_identifier);
+}
+
+void Connection::submit_acknowledgement(CommandView command) {
+  const auto packet_identifier = static_cast<std::uint16_t>(command.word(4));
+  const int qos = static_cast<int>(command.flags() & 3);
+  if (!held_ || !held_->acknowledge(packet_identifier, qos)) return;
+  write((qos == 1 ? packet::kPuback : packet::kPubrec) << 4, packet_identifier);
+}
+
+void Connection::write(std::uint8_t first, std::uint16_t packet_identifier) {
+  const std::uint8_t packet[] = {first, 2, static_cast<std::uint8_t>(packet_identifier >> 8),
                                  static_cast<std::uint8_t>(packet_identifier)};
-  if (output_.reply(pubrel)) Engine::instance().api().note_unflushed(shared_from_this());
+  if (output_.reply(packet)) Engine::instance().api().note_unflushed(shared_from_this());
 }
 
 void Connection::release() noexcept {
@@ -144,6 +162,12 @@ Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending
       return violate({reason::kProtocolError, "the server sent a packet that no server may send"},
                      ending);
   }
+}
+
+bool Connection::finish(Burst& burst) {
+  receiver_.acks_left();
+  const RawBuffer acks = burst.close();
+  return !acks.empty() && output_.reply(acks);
 }
 
 Connection::Taken Connection::on_connack(const Packet& packet, Ending& ending) {

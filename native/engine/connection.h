@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/held_messages.h"
 #include "engine/inbox.h"
 #include "engine/operations.h"
 #include "engine/outbound.h"
@@ -39,6 +40,8 @@ struct ConnectionOptions {
   std::optional<TlsOptions> tls;
   ConnectFields fields;
   std::uint16_t max_inflight = 65535;
+  // JavaScript acknowledges QoS 1 and 2 messages itself.
+  bool hold_acknowledgements = false;
   // What the last connection of the same session left behind (a SESSION event); may be empty.
   std::vector<std::uint8_t> session;
 };
@@ -127,6 +130,8 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   [[nodiscard]] static Ending violated(const Violation& violation) noexcept;
   // The connection is about to end: tells the server why, where MQTT can (MQTT 5 section 4.13).
   void take_leave(const Ending& ending);
+  // What receive() gathered leaves. True: the output must be flushed.
+  [[nodiscard]] bool finish(Burst& burst);
   void note_received(std::int64_t now) noexcept { last_received_ = now; }
   // Reading stops while any reason to pause holds; resuming leaves the other reasons.
   enum Pause : unsigned { kByConsumer = 1, kByInbox = 2 };
@@ -149,6 +154,9 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
     return Taken::kEnds;
   }
   void submit_release(CommandView command, std::vector<Outbound::Done>& done);
+  void submit_acknowledgement(CommandView command);
+  // API thread.
+  void write(std::uint8_t first, std::uint16_t packet_identifier);
   [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
@@ -162,6 +170,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   Operations operations_;
   Outbound outbound_;
   PacketReader reader_;
+  const std::unique_ptr<HeldMessages> held_;
   Receiver receiver_;
   Bytes for_paho_;
   std::array<std::uint8_t, 5> connack_for_paho_{};

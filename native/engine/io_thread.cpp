@@ -309,8 +309,7 @@ bool IoThread::work_through_burst() {
       case Connection::Taken::kHere:
         break;
       case Connection::Taken::kForPaho: {
-        const RawBuffer acks = burst_->close();
-        if (!acks.empty() && connection.output().reply(acks)) note_unflushed(reading_);
+        if (connection.finish(*burst_)) note_unflushed(reading_);
         for_paho_ = connection.for_paho();
         return true;
       }
@@ -324,10 +323,8 @@ bool IoThread::work_through_burst() {
 }
 
 void IoThread::finish_burst() {
-  const RawBuffer acks = burst_->close();
+  if (reading_->finish(*burst_)) reading_->output().flush();
   burst_.reset();
-  Output& output = reading_->output();
-  if (!acks.empty() && output.reply(acks)) output.flush();
   read_again_if_more(reading_);
   reading_.reset();
 }

@@ -8,6 +8,10 @@
 namespace aiomqtt {
 namespace {
 
+constexpr Violation kInvalidTopic{reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
+constexpr Violation kTooMany{reason::kReceiveMaximumExceeded,
+                             "the server exceeded our Receive Maximum"};
+
 // The flags of a MESSAGE record.
 std::uint32_t message_flags(const Publish& publish) noexcept {
   return static_cast<std::uint32_t>(publish.qos) | (publish.retain ? 4U : 0U) |
@@ -41,32 +45,64 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
   if (publish.topic_alias != 0) {
     if (const Violation violation = resolve_alias(publish)) return violation;
   }
-  if (publish.qos < 2) {
-    const Violation violation = deliver(message_flags(publish), publish, writer);
-    if (!violation && publish.qos == 1) {
-      acknowledge(acks, packet::kPuback, publish.packet_identifier);
-    }
-    return violation;
+  if (publish.qos > 0 && held_ != nullptr) return hold(publish, writer, acks);
+  if (publish.qos == 2) return store(publish, acks);
+  if (publish.qos == 1 && ++qos1_unacknowledged_ + qos2_unfinished_ > most_) return kTooMany;
+  if (const Violation v = deliver(message_flags(publish), publish, writer)) return v;
+  if (publish.qos == 1) {
+    acknowledge(acks, packet::kPuback, publish.packet_identifier);
   }
-  if (!stored_.contains(publish.packet_identifier)) {
-    if (!is_topic_name(publish.topic)) {
-      return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
-    }
-    if (version_ == kMqtt5 && stored_.size() >= own_.receive_maximum) {
-      return {reason::kReceiveMaximumExceeded, "the server exceeded our Receive Maximum"};
-    }
+  return {};
+}
+
+Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
+  const auto [at, is_new] = stored_.try_emplace(publish.packet_identifier);
+  Stored& stored = at->second;
+  if (is_new) {
+    if (!is_topic_name(publish.topic)) return kInvalidTopic;
     // A message delivered at PUBREL is delivered once, whatever DUP says.
-    stored_.emplace(publish.packet_identifier,
-                    Stored{message_flags(publish) & ~8U, string_of(publish.topic),
-                           string_of(publish.properties), string_of(publish.payload)});
+    stored.flags = message_flags(publish) & ~8U;
+    stored.topic = string_of(publish.topic);
+    stored.properties = string_of(publish.properties);
+    stored.payload = string_of(publish.payload);
+  }
+  if (!stored.counts) {
+    stored.counts = true;
+    if (qos1_unacknowledged_ + ++qos2_unfinished_ > most_) return kTooMany;
   }
   acknowledge(acks, packet::kPubrec, publish.packet_identifier);
   return {};
 }
 
+Violation Receiver::hold(const Publish& publish, Inbox::Writer& writer, RawBuffer& acks) {
+  switch (held_->arrive(publish.packet_identifier, publish.qos)) {
+    case HeldMessages::Arrival::kNew:
+      return deliver(message_flags(publish), publish, writer);
+    case HeldMessages::Arrival::kDelivered:
+      return {};
+    case HeldMessages::Arrival::kAcknowledged:
+      acknowledge(acks, packet::kPubrec, publish.packet_identifier);
+      return {};
+    case HeldMessages::Arrival::kInUse:
+      return {reason::kProtocolError, "PUBLISH has a packet identifier that is in use"};
+    case HeldMessages::Arrival::kTooMany:
+      break;
+  }
+  return kTooMany;
+}
+
 Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffer& acks) {
-  const auto found = stored_.find(pubrel.packet_identifier);
-  if (found != stored_.end()) {
+  if (held_ != nullptr) {
+    switch (held_->release(pubrel.packet_identifier)) {
+      case HeldMessages::Release::kReleased:
+        writer.append({event::kReleased, connection_, pubrel.packet_identifier});
+        break;
+      case HeldMessages::Release::kTooEarly:
+        return {reason::kProtocolError, "PUBREL came before PUBREC was sent"};
+      case HeldMessages::Release::kUnknown:
+        break;
+    }
+  } else if (const auto found = stored_.find(pubrel.packet_identifier); found != stored_.end()) {
     const Stored& stored = found->second;
     Publish publish;
     publish.packet_identifier = pubrel.packet_identifier;
@@ -74,11 +110,17 @@ Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffe
     publish.properties = bytes_of(stored.properties);
     publish.payload = bytes_of(stored.payload);
     if (const Violation violation = deliver(stored.flags, publish, writer)) return violation;
+    if (stored.counts) --qos2_unfinished_;
     stored_.erase(found);
   }
   // An unknown identifier is completed all the same: the broker must be able to let go of it.
   acknowledge(acks, packet::kPubcomp, pubrel.packet_identifier);
   return {};
+}
+
+void Receiver::forget_session() {
+  stored_.clear();
+  if (held_ != nullptr) held_->forget();
 }
 
 Violation Receiver::resolve_alias(Publish& publish) {
@@ -88,9 +130,7 @@ Violation Receiver::resolve_alias(Publish& publish) {
   if (aliases_.empty()) aliases_.resize(std::size_t{own_.topic_alias_maximum} + 1);
   std::string& topic = aliases_[publish.topic_alias];
   if (!publish.topic.empty()) {
-    if (!is_topic_name(publish.topic)) {
-      return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
-    }
+    if (!is_topic_name(publish.topic)) return kInvalidTopic;
     topic = string_of(publish.topic);
   } else if (topic.empty()) {
     return {reason::kProtocolError, "PUBLISH uses a topic alias that was never set"};
@@ -105,9 +145,7 @@ Violation Receiver::deliver(std::uint32_t flags, const Publish& publish,
   const Bytes properties = publish.properties;
   const Bytes payload = publish.payload;
   TopicTable::Result found;
-  if (!writer.topics().look_up(topic, is_topic_name, found)) {
-    return {reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
-  }
+  if (!writer.topics().look_up(topic, is_topic_name, found)) return kInvalidTopic;
   const auto topic_size = static_cast<std::uint32_t>(topic.size());
   if (found.found == TopicTable::Found::kDefine) {
     writer.append({event::kTopic, connection_, found.number, 0, topic_size}, topic);
@@ -132,6 +170,10 @@ Violation Receiver::deliver(std::uint32_t flags, const Publish& publish,
 }
 
 void Receiver::save(RawBuffer& to) const {
+  if (held_ != nullptr) {
+    held_->save(to);
+    return;
+  }
   for (const auto& [packet_identifier, stored] : stored_) {
     put_u32(to, static_cast<std::uint32_t>(packet_identifier) | stored.flags << 16);
     for (const std::string* part : {&stored.topic, &stored.properties, &stored.payload}) {
@@ -144,6 +186,10 @@ void Receiver::save(RawBuffer& to) const {
 }
 
 void Receiver::restore(Bytes from) {
+  if (held_ != nullptr) {
+    held_->restore(from);
+    return;
+  }
   constexpr std::size_t kHead = 16;
   while (from.size() >= kHead) {
     std::uint32_t head[4];
@@ -153,7 +199,7 @@ void Receiver::restore(Bytes from) {
     from = from.subspan(kHead);
     if (from.size() < total) return;
     stored_.emplace(static_cast<std::uint16_t>(head[0]),
-                    Stored{head[0] >> 16, string_of(from.first(sizes[0])),
+                    Stored{false, head[0] >> 16, string_of(from.first(sizes[0])),
                            string_of(from.subspan(sizes[0], sizes[1])),
                            string_of(from.subspan(sizes[0] + sizes[1], sizes[2]))});
     from = from.subspan(total);

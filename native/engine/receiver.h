@@ -1,5 +1,6 @@
 // The receiving side of MQTT's three qualities of service (MQTT 5 section 4.3): messages go to the
-// inbox, acknowledgements to `acks`. QoS 2 is delivered at PUBREL. I/O thread only.
+// inbox, acknowledgements to `acks`. QoS 2 is delivered at PUBREL. Where JavaScript acknowledges
+// (HeldMessages) both are delivered at once, and only PUBCOMP is ours. I/O thread only.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/held_messages.h"
 #include "engine/inbound_packets.h"
 #include "engine/inbox.h"
 #include "engine/raw_buffer.h"
@@ -16,15 +18,21 @@ namespace aiomqtt {
 
 class Receiver {
  public:
-  // `own`: what we announced in CONNECT.
-  Receiver(std::uint32_t connection, int version, const PropertyValues& own)
-      : connection_(connection), version_(version), own_(own) {}
+  // `own`: what we announced in CONNECT. `held`: null unless JavaScript acknowledges.
+  Receiver(std::uint32_t connection, int version, const PropertyValues& own, HeldMessages* held)
+      : connection_(connection),
+        most_(version == kMqtt5 ? own.receive_maximum : UINT32_MAX),
+        own_(own),
+        held_(held) {}
 
   [[nodiscard]] Violation on_publish(Publish publish, Inbox::Writer& writer, RawBuffer& acks);
   [[nodiscard]] Violation on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffer& acks);
 
+  // The `acks` of a burst have left: the broker may hear of them from now on.
+  void acks_left() noexcept { qos1_unacknowledged_ = 0; }
+
   // The broker has no session: QoS 2 messages that wait for a PUBREL of the last one are void.
-  void forget_session() { stored_.clear(); }
+  void forget_session();
 
   // Messages that wait for their PUBREL, for a later connection of the same session.
   void save(RawBuffer& to) const;
@@ -32,22 +40,29 @@ class Receiver {
   void restore(Bytes from);
 
  private:
+  // A QoS 2 message that waits for its PUBREL.
   struct Stored {
+    bool counts = false;  // for the Receive Maximum, which each connection begins anew
     std::uint32_t flags = 0;
     std::string topic;
     std::string properties;
     std::string payload;
   };
 
+  [[nodiscard]] Violation store(const Publish& publish, RawBuffer& acks);
+  [[nodiscard]] Violation hold(const Publish& publish, Inbox::Writer& writer, RawBuffer& acks);
   [[nodiscard]] Violation resolve_alias(Publish& publish);
   [[nodiscard]] Violation deliver(std::uint32_t flags, const Publish& publish,
                                   Inbox::Writer& writer) const;
 
   const std::uint32_t connection_;
-  const int version_;
+  const std::uint32_t most_;  // unacknowledged at once: our Receive Maximum, which MQTT 3 has not
   const PropertyValues own_;
+  HeldMessages* const held_;
   std::vector<std::string> aliases_;
   std::unordered_map<std::uint16_t, Stored> stored_;
+  std::uint32_t qos1_unacknowledged_ = 0;
+  std::uint32_t qos2_unfinished_ = 0;
 };
 
 }  // namespace aiomqtt

@@ -93,6 +93,11 @@ inline Buffer release_command(std::uint32_t connection, std::uint32_t operation,
   return raw_command(command::kRelease, 0, connection, operation, {identifier}, {});
 }
 
+inline Buffer acknowledge_command(std::uint32_t connection, int qos, std::uint16_t identifier) {
+  return raw_command(command::kAcknowledge, static_cast<std::uint32_t>(qos), connection, 0,
+                     {identifier}, {});
+}
+
 inline Buffer close_command(std::uint32_t connection, bool force = false) {
   return raw_command(command::kClose, force ? 1 : 0, connection, 0, {0}, {});
 }

@@ -42,8 +42,7 @@ class Direct {
     Burst burst(*inbox_);
     ending = {};
     const Connection::Taken taken = connection->receive(packet, burst, ending);
-    const RawBuffer acks = burst.close();
-    if (!acks.empty()) (void)connection->output().append({acks});
+    (void)connection->finish(burst);
     connection->output().flush();
     // What the ending points to may be the packet.
     detail_ = copy_of(ending.detail);

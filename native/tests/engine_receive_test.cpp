@@ -251,5 +251,119 @@ TEST("receive: a QoS 2 message survives the loss of its connection, and so does 
   session.close();
 }
 
+// -- JavaScript acknowledges --
+
+ConnectionOptions holding(int version, const Buffer& session = {}) {
+  ConnectionOptions options = options_for({}, version);
+  options.hold_acknowledgements = true;
+  options.fields.clean_start = false;
+  options.session = session;
+  return options;
+}
+
+TEST("acknowledge: PUBACK and PUBREC go out when told, in that order, once, and for nothing else") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    Session session(holding(version));
+    const std::uint32_t connection = session.connection;
+    const auto message = [&](int qos, std::uint32_t identifier) {
+      return broker_publish(version, qos, identifier, "a", u32(identifier));
+    };
+    session.peer.send(bytes(message(1, 1), message(2, 2), message(0, 0), message(1, 65535)));
+    for (int i = 0; i < 4; ++i) (void)session.message();
+    session.submit(
+        bytes(acknowledge_command(connection, 1, 2), acknowledge_command(connection, 2, 1),
+              acknowledge_command(connection, 1, 3), acknowledge_command(connection, 1, 65535),
+              acknowledge_command(connection, 2, 2), acknowledge_command(connection, 1, 65535)));
+    session.peer.expect(packet(0x40, u16(65535)));
+    session.peer.expect(packet(0x50, u16(2)));
+    session.peer.send(packet(0x62, u16(2)));
+    CHECK_EQ(session.environment.next(connection, event::kReleased).words[2], 2U);
+    session.peer.expect(packet(0x70, u16(2)));
+    session.peer.send(message(2, 2));
+    CHECK_EQ(session.message().words[7], 2U);
+    session.submit(acknowledge_command(connection, 1, 1));
+    session.peer.expect(packet(0x40, u16(1)));
+    session.close();
+  }
+}
+
+TEST("acknowledge: the next connection knows which QoS 2 messages were acknowledged") {
+  Buffer kept;
+  {
+    Session session(holding(kMqtt5));
+    session.peer.send(bytes(broker_publish(kMqtt5, 2, 1, "a", bytes("one")),
+                            broker_publish(kMqtt5, 2, 2, "a", bytes("two"))));
+    for (int i = 0; i < 2; ++i) (void)session.message();
+    session.submit(acknowledge_command(session.connection, 2, 1));
+    session.peer.expect(packet(0x50, u16(1)));
+    session.peer.close();
+    kept = session.closed().payload;
+    CHECK_EQ(kept, bytes(0, 0, 0, 0, 1, 0, 0, 0));
+  }
+  {
+    Session session(holding(kMqtt5, kept), {true});
+    session.peer.send(bytes(packet(0x3c, field("a"), u16(1), 0, "one"),
+                            packet(0x3c, field("a"), u16(2), 0, "two"), packet(0x62, u16(1))));
+    CHECK_EQ(text_of(session.message().payload), "two");
+    CHECK_EQ(session.environment.next(session.connection, event::kReleased).words[2], 1U);
+    session.peer.expect(packet(0x50, u16(1)));
+    session.peer.expect(packet(0x70, u16(1)));
+    session.close();
+  }
+  Session session(holding(kMqtt5, kept), {false});
+  session.peer.send(broker_publish(kMqtt5, 2, 1, "a", bytes("new")));
+  CHECK_EQ(text_of(session.message().payload), "new");
+  session.close();
+}
+
+TEST("acknowledge: a broker that sends more than our Receive Maximum is told to go") {
+  for (const bool holds : {false, true}) {
+    ConnectionOptions options = options_for({}, kMqtt5);
+    options.hold_acknowledgements = holds;
+    options.fields.properties = properties(0x21, u16(2));
+    Session session(std::move(options));
+    Buffer burst;
+    for (std::uint32_t i = 1; i <= 3; ++i) {
+      put(burst, broker_publish(kMqtt5, 1, i, "a", bytes("x")));
+    }
+    session.peer.send(burst);
+    CHECK_EQ(text_of(session.message().payload), "x");
+    CHECK_EQ(text_of(session.message().payload), "x");
+    const Event closed = session.closed();
+    CHECK_EQ(closed.words[2], Ending::kProtocol);
+    CHECK_EQ(closed.words[5], reason::kReceiveMaximumExceeded);
+    for (std::uint16_t i = 1; i <= 2 && !holds; ++i) session.peer.expect(packet(0x40, u16(i)));
+    session.peer.expect(packet(0xe0, 0x93));
+  }
+}
+
+TEST("acknowledge: twenty thousand messages, acknowledged while they come, cross the engine") {
+  Session session(holding(kMqtt311));
+  constexpr std::uint32_t kMessages = 20'000;
+  Background broker([&session] {
+    Buffer burst;
+    std::uint32_t acknowledged = 0;
+    for (std::uint32_t i = 1; i <= kMessages; ++i) {
+      put(burst, broker_publish(kMqtt311, 1, i, "a", u32(i)));
+      if (i % 100 == 0) session.peer.send(std::exchange(burst, {}));
+      if (i % 100 == 0 && i > 5'000) {
+        for (int each = 0; each < 100; ++each) {
+          session.peer.expect(packet(0x40, u16(++acknowledged)));
+        }
+      }
+    }
+    while (acknowledged < kMessages) session.peer.expect(packet(0x40, u16(++acknowledged)));
+  });
+  Buffer commands;
+  for (std::uint32_t i = 1; i <= kMessages; ++i) {
+    CHECK_EQ(session.message().words[7], i);
+    put(commands, acknowledge_command(session.connection, 1, static_cast<std::uint16_t>(i)));
+    if (i % 10 == 0) session.submit(std::exchange(commands, {}));
+  }
+  broker.join();
+  session.close();
+}
+
 }  // namespace
 }  // namespace aiomqtt::testing

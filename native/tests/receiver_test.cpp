@@ -9,8 +9,9 @@ namespace {
 // A receiver with its inbox, fed with packets as they come off the wire.
 class Receiving {
  public:
-  explicit Receiving(int version = kMqtt311, const PropertyValues& own = {})
-      : version_(version), receiver_(9, version, own) {}
+  explicit Receiving(int version = kMqtt311, const PropertyValues& own = {},
+                     HeldMessages* held = nullptr)
+      : version_(version), receiver_(9, version, own, held) {}
 
   Violation publish(const Buffer& from) {
     const ExactCopy keep(from);
@@ -34,10 +35,11 @@ class Receiving {
     CHECK_EQ(events[0].connection, 9U);
     return std::move(events[0]);
   }
-  // The acknowledgements since the last call.
+  // The acknowledgements since the last call, which leave with it.
   Buffer acks() {
     const Buffer result = copy_of(acks_);
     acks_.clear();
+    receiver_.acks_left();
     return result;
   }
   Receiver& receiver() { return receiver_; }
@@ -235,6 +237,73 @@ TEST("receiver: more QoS 2 messages than our Receive Maximum are a violation on 
   CHECK_EQ(send(3).reason, reason::kReceiveMaximumExceeded);
   CHECK(!receiving.pubrel(1));
   CHECK(!send(3));
+}
+
+TEST("receiver: QoS 1 counts for our Receive Maximum until its PUBACK has left, on MQTT 5") {
+  for (const int version : {kMqtt31, kMqtt311, kMqtt5}) {
+    const Note note("version " + std::to_string(version));
+    const Buffer none = version == kMqtt5 ? bytes(0) : bytes();
+    Receiving receiving(version, announcing(3, 0));
+    const auto send = [&](int qos, std::uint16_t identifier) {
+      return receiving.publish(packet(0x30 | qos << 1, field("a"), u16(identifier), none));
+    };
+    CHECK(!send(2, 9));
+    for (int burst = 0; burst < 3; ++burst) {
+      CHECK(!send(1, 1));
+      CHECK(!send(1, 2));
+      CHECK(!receiving.publish(packet(0x30, field("a"), none)));
+      (void)receiving.acks();
+    }
+    CHECK(!send(1, 1));
+    CHECK(!send(1, 2));
+    CHECK_EQ(send(1, 3).reason, version == kMqtt5 ? reason::kReceiveMaximumExceeded : 0);
+    CHECK_EQ(receiving.messages().size(), version == kMqtt5 ? 11U : 12U);
+  }
+}
+
+TEST("receiver: QoS 2 messages of an older connection do not count until they come again") {
+  Receiving before(kMqtt5);
+  for (const int i : {1, 2}) CHECK(!before.publish(packet(0x34, field("a"), u16(i), 0)));
+  RawBuffer saved;
+  before.receiver().save(saved);
+  Receiving receiving(kMqtt5, announcing(1, 0));
+  receiving.receiver().restore(saved);
+  CHECK(!receiving.publish(packet(0x3c, field("a"), u16(1), 0)));
+  CHECK(!receiving.pubrel(2));
+  CHECK_EQ(receiving.publish(packet(0x34, field("a"), u16(3), 0)).reason,
+           reason::kReceiveMaximumExceeded);
+}
+
+TEST(
+    "receiver: where JavaScript acknowledges, messages come at once and nothing but PUBCOMP goes") {
+  HeldMessages held(65535);
+  Receiving receiving(kMqtt311, {}, &held);
+  CHECK(!receiving.publish(packet(0x33, field("a"), u16(1), "one")));
+  CHECK(!receiving.publish(packet(0x3c, field("a"), u16(2), "two")));
+  CHECK(!receiving.publish(packet(0x3c, field("a"), u16(2), "two")));
+  const std::vector<Event> messages = receiving.messages();
+  CHECK_EQ(messages.size(), 2U);
+  CHECK(messages[0].retain());
+  CHECK_EQ(messages[0].words[7], 1U);
+  CHECK_EQ(messages[1].qos(), 2);
+  CHECK(messages[1].dup());
+  CHECK_EQ(messages[1].words[7], 2U);
+  CHECK(receiving.acks().empty());
+  CHECK_EQ(receiving.pubrel(2).reason, reason::kProtocolError);
+  CHECK(held.acknowledge(2, 2));
+  CHECK(!receiving.publish(packet(0x3c, field("a"), u16(2), "two")));
+  CHECK(receiving.messages().empty());
+  CHECK_EQ(receiving.acks(), packet(0x50, u16(2)));
+  CHECK(!receiving.pubrel(2));
+  const std::vector<Event> released = receiving.messages();
+  CHECK_EQ(released.size(), 1U);
+  CHECK_EQ(released[0].kind, event::kReleased);
+  CHECK_EQ(released[0].words[2], 2U);
+  CHECK(!receiving.pubrel(2));
+  CHECK(receiving.messages().empty());
+  CHECK_EQ(receiving.acks(), bytes(packet(0x70, u16(2)), packet(0x70, u16(2))));
+  CHECK_EQ(receiving.publish(packet(0x34, field("a"), u16(1), "two")).reason,
+           reason::kProtocolError);
 }
 
 TEST("receiver: what waits for its PUBREL goes on in the next connection of the session") {
