@@ -27,6 +27,8 @@ export interface Binding {
    *   exactly one CLOSED, which is the last one.
    */
   open(options: ConnectionOptions): number
+  /** Copies a large payload; a PUBLISH command of the next `submit()` with `PUBLISH_STAGED` has it, in their order. */
+  stage(payload: Uint8Array): void
   /**
    * Copies commands; they are executed in order on the API thread.
    * @param length the number of bytes of `commands` in use, a multiple of 4
@@ -250,6 +252,8 @@ export const COMMAND_WORDS = 4
  * (`CODE_REFUSED`); one is free again when the operation's DONE has come.
  */
 export const COMMAND_PUBLISH = 1
+/** A flag of PUBLISH: its payload is not among its bytes, but was staged. */
+export const PUBLISH_STAGED = 0b1_0000
 /**
  * Words: 4 filter count, 5 properties length, 6 the packet identifier, or 0 for the engine to choose one (see
  * `COMMAND_PUBLISH`). Bytes: properties including their length prefix, then for each filter one byte of options (as

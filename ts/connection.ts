@@ -8,6 +8,7 @@ import {
   COMMAND_SUBSCRIBE,
   COMMAND_UNSUBSCRIBE,
   MESSAGE_RETAIN,
+  PUBLISH_STAGED,
 } from './binding.js'
 import { BrokerLimits } from './broker-limits.js'
 import type { PublishCall } from './call-options.js'
@@ -24,6 +25,10 @@ import { type ReasonCode, receivedReasonCode } from './reason-code.js'
 import type { ConnectionEvents, Runtime } from './runtime.js'
 import type { FiltersCall } from './subscriptions.js'
 import type { Link } from './transports/link.js'
+
+/** Payloads of this many bytes are copied once, and no more. */
+const STAGED_FROM = 64 * 1024
+const NO_PAYLOAD = new Uint8Array(0)
 
 const UNSPECIFIED_ERROR = 128
 /** Paho's code for what has no other. */
@@ -92,8 +97,11 @@ export class Connection implements ConnectionEvents {
     const { commands } = this.runtime
     const start = commands.length
     const number = this.operations.nextNumber
-    const flags = qos | (call.retain ? MESSAGE_RETAIN : 0)
-    commands.publish(this.number, number, 0, flags, call.topic, call.encodedProperties, call.payload)
+    const staged = this.operations.isBusy ? null : largePayload(call.payload)
+    const flags = qos | (call.retain ? MESSAGE_RETAIN : 0) | (staged === null ? 0 : PUBLISH_STAGED)
+    const payload = staged === null ? call.payload : NO_PAYLOAD
+    commands.publish(this.number, number, 0, flags, call.topic, call.encodedProperties, payload)
+    if (staged !== null) this.runtime.stage(staged)
     this.log?.sendingPublish(call, number, this.hasProperties)
     const site = this.runtime.callSite(entry)
     const operation = new Operation(this.operations, number, COMMAND_PUBLISH, qos, timeout, signal, site)
@@ -205,6 +213,11 @@ export class Connection implements ConnectionEvents {
     this.operations.failAll(end.error)
     this.owner.onClosed(end)
   }
+}
+
+/** The payload, if it is large enough not to be copied from command to packet. */
+function largePayload(payload: string | Uint8Array): Uint8Array | null {
+  return typeof payload !== 'string' && payload.length >= STAGED_FROM ? payload : null
 }
 
 /** Resolves, or rejects if the broker's code is a failure. */

@@ -103,7 +103,8 @@ export class PendingOperations implements OperationOwner {
     return this.queued >= this.policy.maxQueuedOutgoingMessages
   }
 
-  private get isBusy(): boolean {
+  /** Whether the next operation has to wait for its turn. */
+  get isBusy(): boolean {
     return this.calls >= this.policy.maxConcurrentOutgoingCalls
   }
 

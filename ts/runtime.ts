@@ -85,6 +85,8 @@ export class Runtime {
   private continuation: NodeJS.Immediate | null = null
   private tickEnds = false
   private pending = 0
+  /** Bytes of the payloads that were staged for the commands at hand. */
+  private staged = 0
   private callSitesLeft = 0
   private callSitesUntil = 0
 
@@ -120,9 +122,15 @@ export class Runtime {
     if (--this.pending === 0) this.binding.release()
   }
 
+  /** Copies the payload of the PUBLISH command that was just added (`PUBLISH_STAGED`). */
+  stage(payload: Uint8Array): void {
+    this.binding.stage(payload)
+    this.staged += payload.length
+  }
+
   /** Commands or deadlines were added. */
   changed(): void {
-    if (this.commands.length >= FULL_BATCH) this.submit()
+    if (this.commands.length + this.staged >= FULL_BATCH) this.submit()
     if (this.tickEnds) return
     this.tickEnds = true
     // Not a microtask: a tick callback runs after all microtasks, of which many may have something to send.
@@ -160,6 +168,7 @@ export class Runtime {
     if (commands.length === 0) return
     this.binding.submit(commands.bytes, commands.length)
     commands.clear()
+    this.staged = 0
   }
 
   private drain(): void {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "addon/options.h"
@@ -53,9 +54,9 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
       exports,
       {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
-       InstanceMethod("submit", &Environment::submit), InstanceMethod("drain", &Environment::drain),
-       InstanceMethod("lend", &Environment::lend), InstanceMethod("trace", &Environment::trace),
-       InstanceMethod("pair", &Environment::pair),
+       InstanceMethod("stage", &Environment::stage), InstanceMethod("submit", &Environment::submit),
+       InstanceMethod("drain", &Environment::drain), InstanceMethod("lend", &Environment::lend),
+       InstanceMethod("trace", &Environment::trace), InstanceMethod("pair", &Environment::pair),
        InstanceMethod("setSocketOption", &Environment::set_socket_option)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
@@ -98,11 +99,20 @@ Napi::Value Environment::open(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Engine::instance().open(std::move(options), inbox_));
 }
 
+Napi::Value Environment::stage(const Napi::CallbackInfo& info) {
+  const auto payload = info[0].As<Napi::Uint8Array>();
+  auto copy = std::make_shared<RawBuffer>();
+  copy->append({payload.Data(), payload.ByteLength()});
+  staged_.push_back(std::move(copy));
+  return info.Env().Undefined();
+}
+
 Napi::Value Environment::submit(const Napi::CallbackInfo& info) {
   const auto commands = info[0].As<Napi::Uint8Array>();
   const std::size_t size =
       std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(), commands.ByteLength());
-  Engine::instance().api().submit({commands.Data(), commands.Data() + size}, inbox_);
+  Engine::instance().api().submit({commands.Data(), commands.Data() + size}, inbox_,
+                                  std::exchange(staged_, {}));
   return info.Env().Undefined();
 }
 

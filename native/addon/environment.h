@@ -6,6 +6,7 @@
 // then the doorbell is released. Connections end by themselves, later, on the engine's threads.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 
@@ -24,6 +25,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value hold(const Napi::CallbackInfo& info);
   Napi::Value release(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value stage(const Napi::CallbackInfo& info);
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value lend(const Napi::CallbackInfo& info);
@@ -35,6 +37,8 @@ class Environment final : public Napi::Addon<Environment> {
 
   std::optional<Doorbell> doorbell_;
   std::shared_ptr<Inbox> inbox_;
+  // Payloads of commands that are still to be submitted.
+  std::deque<SharedBuffer> staged_;
 };
 
 }  // namespace aiomqtt

@@ -16,20 +16,21 @@ constexpr std::size_t kReportedEarly = 16;
 
 bool ApiThread::is_current() noexcept { return this_is_the_api_thread; }
 
-void ApiThread::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner) {
-  post({Task::Kind::kCommands, nullptr, std::move(owner), std::move(commands)});
+void ApiThread::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
+                       std::deque<SharedBuffer> staged) {
+  post({Task::Kind::kCommands, nullptr, std::move(owner), std::move(commands), std::move(staged)});
 }
 
 void ApiThread::establish(std::shared_ptr<Connection> connection) {
-  post({Task::Kind::kEstablish, std::move(connection), nullptr, {}});
+  post({Task::Kind::kEstablish, std::move(connection), nullptr, {}, {}});
 }
 
 void ApiThread::feed(std::shared_ptr<Connection> connection) {
-  post({Task::Kind::kFeed, std::move(connection), nullptr, {}});
+  post({Task::Kind::kFeed, std::move(connection), nullptr, {}, {}});
 }
 
 void ApiThread::release(std::shared_ptr<Connection> connection) {
-  post({Task::Kind::kRelease, std::move(connection), nullptr, {}});
+  post({Task::Kind::kRelease, std::move(connection), nullptr, {}, {}});
 }
 
 void ApiThread::post(Task task) {
@@ -93,7 +94,7 @@ bool ApiThread::run() {
 }
 
 bool ApiThread::run_commands(Task& task) {
-  const std::size_t start = cursor_;
+  std::size_t run = 0;
   std::shared_ptr<Connection> connection;
   while (cursor_ < task.commands.size()) {
     const Bytes rest = Bytes(task.commands).subspan(cursor_);
@@ -104,22 +105,33 @@ bool ApiThread::run_commands(Task& task) {
       if (connection && connection->inbox() != task.owner) connection = nullptr;
       current_ = connection.get();
     }
+    // DISCONNECT comes after all that was submitted before: let Paho write that first.
+    if (command.kind() == command::kClose && paho_has_work_) break;
+    const SharedBuffer payload = take_staged(task, command);
     if (connection && !connection->ended()) {
       if (command.kind() == command::kClose) {
-        // DISCONNECT comes after all that was submitted before: let Paho write that first.
-        if (paho_has_work_) break;
         close(connection, (command.flags() & 1) != 0);
       } else if (command.kind() == command::kPause || command.kind() == command::kResume) {
         Engine::instance().io().pause(connection, command.kind() == command::kPause);
       } else if (connection->outbound().paho().exists()) {
-        connection->submit(command, done_);
+        connection->submit(command, payload, done_);
       }
     }
     cursor_ += command.bytes().size();
-    if (paho_has_work_ && cursor_ - start >= kBytesBeforePaho) break;
+    run += command.bytes().size() + (payload ? payload->size() : 0);
+    if (paho_has_work_ && run >= kBytesBeforePaho) break;
   }
   if (connection) note_done(connection);
   return cursor_ == task.commands.size();
+}
+
+SharedBuffer ApiThread::take_staged(Task& task, CommandView command) {
+  const bool has_staged = command.kind() == command::kPublish &&
+                          (command.flags() & command::kStaged) != 0 && !task.staged.empty();
+  if (!has_staged) return nullptr;
+  SharedBuffer payload = std::move(task.staged.front());
+  task.staged.pop_front();
+  return payload;
 }
 
 void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force) {

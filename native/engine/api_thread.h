@@ -17,8 +17,10 @@ namespace aiomqtt {
 class ApiThread {
  public:
   // -- any thread --
-  // Commands of one environment: only its own connections are touched.
-  void submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner);
+  // Commands of one environment: only its own connections are touched. `staged`: the payloads of
+  // those PUBLISH commands that do not have them among their bytes, in their order.
+  void submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
+              std::deque<SharedBuffer> staged = {});
   void establish(std::shared_ptr<Connection> connection);
   void feed(std::shared_ptr<Connection> connection);
   // The connection has ended: destroy its handle and forget it.
@@ -42,12 +44,15 @@ class ApiThread {
     std::shared_ptr<Connection> connection;
     std::shared_ptr<Inbox> owner;
     std::vector<std::uint8_t> commands;
+    std::deque<SharedBuffer> staged;
   };
 
   void post(Task task);
   // Runs tasks until there are none, or Paho must work first. True: Paho must work.
   bool run();
   bool run_commands(Task& task);
+  // The payload that was handed over beside this command; null if it has none.
+  static SharedBuffer take_staged(Task& task, CommandView command);
   // Graceful: Paho writes DISCONNECT; what still waits for its turn is not sent.
   static void close(const std::shared_ptr<Connection>& connection, bool force);
   // What is over already is told after the next flush: a caller that hears of it knows that the

@@ -63,7 +63,8 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
 
 int Connection::establish() { return outbound_.paho().connect(number_, options_.fields, *this); }
 
-void Connection::submit(CommandView command, std::vector<Outbound::Done>& done) {
+void Connection::submit(CommandView command, const SharedBuffer& payload,
+                        std::vector<Outbound::Done>& done) {
   switch (command.kind()) {
     case command::kRelease:
       submit_release(command, done);
@@ -72,7 +73,7 @@ void Connection::submit(CommandView command, std::vector<Outbound::Done>& done) 
       submit_acknowledgement(command);
       break;
     default:
-      outbound_.submit(command, done);
+      outbound_.submit(command, payload, done);
   }
 }
 

@@ -103,7 +103,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // The stream is up: Paho sends CONNECT.
   int establish();
   // All commands but CLOSE, PAUSE and RESUME. Appends to `done` what is over already.
-  void submit(CommandView command, std::vector<Outbound::Done>& done);
+  void submit(CommandView command, const SharedBuffer& payload, std::vector<Outbound::Done>& done);
   // Nothing that still arrives is of interest, and the end of the stream is no loss.
   void note_closing() noexcept {
     closing_ = true;

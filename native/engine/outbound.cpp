@@ -31,17 +31,17 @@ std::uint32_t CommandView::word(std::size_t i) const noexcept {
 Outbound::Outbound(Operations& operations, Output& output, std::uint16_t window) noexcept
     : operations_(operations), output_(output), window_(std::min(window, kMostUnderWay)) {}
 
-void Outbound::submit(CommandView command, std::vector<Done>& done) {
+void Outbound::submit(CommandView command, const SharedBuffer& payload, std::vector<Done>& done) {
   if (command.kind() == command::kCancel) {
     withdraw(command.operation(), done);
   } else if (!for_stream_.empty()) {
-    keep(for_stream_, command);
+    keep(for_stream_, command, payload);
   } else if (output_.congested()) {
-    keep(for_stream_, command);
+    keep(for_stream_, command, payload);
     // The stream may have emptied just before, when nothing was seen to wait for it.
-    if (!output_.congested()) send(CommandView(take(for_stream_)), done);
+    if (!output_.congested()) send(take(for_stream_), done);
   } else {
-    send(command, done);
+    send(command, payload, done);
   }
 }
 
@@ -52,11 +52,11 @@ bool Outbound::feed(std::vector<Done>& done) {
     if (!for_window_.empty() && !window_is_full()) {
       const Kept kept = take(for_window_);
       fed += kept.size();
-      send_publish(CommandView(kept), done);
+      send_publish(kept, done);
     } else if (!for_stream_.empty()) {
       const Kept kept = take(for_stream_);
       fed += kept.size();
-      send(CommandView(kept), done);
+      send(kept, done);
     } else {
       break;
     }
@@ -83,25 +83,26 @@ bool Outbound::take_repeated_from(std::span<const Bytes> parts) noexcept {
   return true;
 }
 
-void Outbound::send(CommandView command, std::vector<Done>& done) {
+void Outbound::send(CommandView command, const SharedBuffer& payload, std::vector<Done>& done) {
   if (command.kind() == command::kPublish) {
     if (!is_acknowledged_publish(command)) {
-      send_publish(command, done);
+      send_publish(command, payload, done);
     } else if (!for_window_.empty()) {
-      keep(for_window_, command);
+      keep(for_window_, command, payload);
     } else if (window_is_full()) {
-      keep(for_window_, command);
+      keep(for_window_, command, payload);
       // The last acknowledgement may have come just before, when nothing was seen to wait for it.
-      if (!window_is_full()) send_publish(CommandView(take(for_window_)), done);
+      if (!window_is_full()) send_publish(take(for_window_), done);
     } else {
-      send_publish(command, done);
+      send_publish(command, payload, done);
     }
   } else {
     send_subscription(command, done);
   }
 }
 
-void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
+void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
+                            std::vector<Done>& done) {
   const int qos = static_cast<int>(command.flags() & 3);
   const bool retain = (command.flags() & 4) != 0;
   const bool repeated = (command.flags() & 8) != 0;
@@ -110,7 +111,6 @@ void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
   const Bytes bytes = command.after(kPublishWords);
   const char* const topic = reinterpret_cast<const char*>(bytes.data());
   const Bytes properties = bytes.subspan(topic_size + 1, properties_size);
-  const Bytes payload = bytes.subspan(topic_size + 1 + properties_size, command.word(6));
   if (qos > 0) {
     next_operation_ = {};
     next_operation_.kind = qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
@@ -118,7 +118,9 @@ void Outbound::send_publish(CommandView command, std::vector<Done>& done) {
     next_identifier_ = static_cast<std::uint16_t>(command.word(7));
     ++inflight_;
   }
-  const int rc = paho_.publish(topic, payload, qos, retain, properties);
+  const Bytes own = bytes.subspan(topic_size + 1 + properties_size, command.word(6));
+  const int rc = payload ? paho_.publish(topic, payload, qos, retain, properties)
+                         : paho_.publish(topic, own, qos, retain, properties);
   if (rc != 0) {
     if (qos > 0) --inflight_;
     done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
@@ -158,7 +160,7 @@ void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
 void Outbound::withdraw(std::uint32_t operation, std::vector<Done>& done) {
   for (std::deque<Kept>* queue : {&for_stream_, &for_window_}) {
     const auto found = std::find_if(queue->begin(), queue->end(), [operation](const Kept& kept) {
-      return CommandView(kept).operation() == operation;
+      return kept.command().operation() == operation;
     });
     if (found == queue->end()) continue;
     queue->erase(found);
@@ -168,8 +170,8 @@ void Outbound::withdraw(std::uint32_t operation, std::vector<Done>& done) {
   }
 }
 
-void Outbound::keep(std::deque<Kept>& queue, CommandView command) {
-  queue.emplace_back(command.bytes().begin(), command.bytes().end());
+void Outbound::keep(std::deque<Kept>& queue, CommandView command, const SharedBuffer& payload) {
+  queue.push_back({{command.bytes().begin(), command.bytes().end()}, payload});
   ++waiting_;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/operations.h"
 #include "engine/output.h"
 #include "engine/paho_client.h"
+#include "engine/raw_buffer.h"
 #include "engine/wire.h"
 
 namespace aiomqtt {
@@ -29,6 +30,9 @@ inline constexpr std::uint32_t kRelease = 8;
 inline constexpr std::uint32_t kAcknowledge = 9;
 
 inline constexpr std::size_t kHeadWords = 4;
+
+// A flag of PUBLISH: its payload is not among its bytes, but was handed over on its own.
+inline constexpr std::uint32_t kStaged = 0b1'0000;
 
 // The code of a DONE event for an operation that was withdrawn before it was sent.
 inline constexpr std::uint32_t kWithdrawn = 0x100;
@@ -67,8 +71,9 @@ class Outbound {
 
   PahoClient& paho() noexcept { return paho_; }
 
-  // PUBLISH, SUBSCRIBE, UNSUBSCRIBE and CANCEL. Appends to `done` what is over already.
-  void submit(CommandView command, std::vector<Done>& done);
+  // PUBLISH, SUBSCRIBE, UNSUBSCRIBE and CANCEL. Appends to `done` what is over already. `payload`:
+  // of a PUBLISH that has it not among its bytes; else null.
+  void submit(CommandView command, const SharedBuffer& payload, std::vector<Done>& done);
   // Sends what may be sent now of what waited. False: there may be more, once Paho has worked.
   [[nodiscard]] bool feed(std::vector<Done>& done);
   // Nothing more will be sent.
@@ -95,15 +100,27 @@ class Outbound {
   }
 
  private:
-  using Kept = std::vector<std::uint8_t>;
+  struct Kept {
+    std::vector<std::uint8_t> bytes;
+    SharedBuffer payload;
 
-  void send(CommandView command, std::vector<Done>& done);
-  void send_publish(CommandView command, std::vector<Done>& done);
+    [[nodiscard]] CommandView command() const noexcept { return CommandView(bytes); }
+    [[nodiscard]] std::size_t size() const noexcept {
+      return bytes.size() + (payload ? payload->size() : 0);
+    }
+  };
+
+  void send(CommandView command, const SharedBuffer& payload, std::vector<Done>& done);
+  void send_publish(CommandView command, const SharedBuffer& payload, std::vector<Done>& done);
+  void send(const Kept& kept, std::vector<Done>& done) { send(kept.command(), kept.payload, done); }
+  void send_publish(const Kept& kept, std::vector<Done>& done) {
+    send_publish(kept.command(), kept.payload, done);
+  }
   void send_subscription(CommandView command, std::vector<Done>& done);
   [[nodiscard]] bool take_repeated_from(std::span<const Bytes> parts) noexcept;
   void withdraw(std::uint32_t operation, std::vector<Done>& done);
   [[nodiscard]] bool window_is_full() const noexcept { return inflight_.load() >= window_.load(); }
-  void keep(std::deque<Kept>& queue, CommandView command);
+  void keep(std::deque<Kept>& queue, CommandView command, const SharedBuffer& payload);
   Kept take(std::deque<Kept>& queue);
 
   PahoClient paho_;

@@ -14,15 +14,18 @@ void Output::attach(std::unique_ptr<Stream> stream) {
 std::unique_ptr<Stream> Output::detach() {
   const std::lock_guard lock(mutex_);
   if (stream_ && polled_) poller_.remove(stream_->descriptor());
-  buffer_ = {};
-  head_ = 0;
-  size_ = 0;
+  forget_locked();
   return std::move(stream_);
 }
 
 bool Output::append(std::initializer_list<Bytes> parts) {
   const std::lock_guard lock(mutex_);
   return append_locked(parts);
+}
+
+bool Output::append(std::initializer_list<Bytes> parts, SharedBuffer last) {
+  const std::lock_guard lock(mutex_);
+  return append_locked(parts, std::move(last));
 }
 
 bool Output::reply(Bytes bytes) {
@@ -35,14 +38,48 @@ void Output::end_replies() noexcept {
   replies_ended_ = true;
 }
 
-bool Output::append_locked(std::initializer_list<Bytes> parts) {
+bool Output::append_locked(std::initializer_list<Bytes> parts, SharedBuffer last) {
   if (!stream_ || error() != 0) return false;
-  for (const Bytes part : parts) buffer_.append(part);
-  size_ = buffer_.size() - head_;
+  std::size_t added = 0;
+  for (const Bytes part : parts) {
+    buffer_.append(part);
+    added += part.size();
+  }
+  if (last) {
+    added += last->size();
+    shared_.push_back({std::move(last), buffer_.size(), 0});
+  }
+  size_ += added;
   if (size() >= kFlushSize && !waits_writable_) flush_locked();
   if (unflushed_ || empty()) return false;
   unflushed_ = true;
   return true;
+}
+
+Bytes Output::front_locked() const noexcept {
+  if (shared_.empty()) return Bytes(buffer_).subspan(head_);
+  const Shared& next = shared_.front();
+  if (head_ < next.before) return Bytes(buffer_).subspan(head_, next.before - head_);
+  return Bytes(*next.bytes).subspan(next.sent);
+}
+
+void Output::drop_front_locked(std::size_t count) noexcept {
+  size_ -= count;
+  if (shared_.empty() || head_ < shared_.front().before) {
+    head_ += count;
+    return;
+  }
+  Shared& next = shared_.front();
+  next.sent += count;
+  if (next.sent == next.bytes->size()) shared_.pop_front();
+}
+
+void Output::forget_locked() noexcept {
+  if (buffer_.capacity() > kHighWater) buffer_ = {};
+  buffer_.clear();
+  shared_.clear();
+  head_ = 0;
+  size_ = 0;
 }
 
 void Output::flush() noexcept {
@@ -53,32 +90,27 @@ void Output::flush() noexcept {
 void Output::flush_locked() noexcept {
   unflushed_ = false;
   if (!stream_) return;
-  while (head_ < buffer_.size()) {
-    const Transfer sent = stream_->write(Bytes(buffer_).subspan(head_));
+  while (!empty()) {
+    const Transfer sent = stream_->write(front_locked());
     if (sent.state == Transfer::State::kMoved) {
-      head_ += sent.bytes;
+      drop_front_locked(sent.bytes);
       last_sent_ = now_ms();
       continue;
     }
     if (sent.state == Transfer::State::kFailed) {
       // Reading says why the stream ended, after what had arrived before; writes just stop.
       error_ = sent.error;
-      head_ = buffer_.size();
+      forget_locked();
     }
     break;
   }
-  if (head_ == buffer_.size()) {
-    if (buffer_.capacity() > kHighWater) {
-      buffer_ = {};
-    } else {
-      buffer_.clear();
-    }
-    head_ = 0;
+  if (empty()) {
+    forget_locked();
   } else if (head_ > kHighWater) {
     buffer_.drop_front(head_);
+    for (Shared& shared : shared_) shared.before -= head_;
     head_ = 0;
   }
-  size_ = buffer_.size() - head_;
   if (!empty()) wait_writable_locked(true);
 }
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,8 @@ class Output {
   // True when this is the first of what waits to be flushed: the caller sees to it that flush()
   // follows. Dropped once the stream is gone or failed.
   [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
+  // The same, with a last part that is shared instead of copied.
+  [[nodiscard]] bool append(std::initializer_list<Bytes> parts, SharedBuffer last);
   // The same for what answers the broker: acknowledgements and PINGREQ. Refused after
   // end_replies(), because nothing may follow DISCONNECT [MQTT-3.14.4-1].
   [[nodiscard]] bool reply(Bytes bytes);
@@ -61,7 +64,18 @@ class Output {
   [[nodiscard]] int error() const noexcept { return error_.load(std::memory_order_relaxed); }
 
  private:
-  [[nodiscard]] bool append_locked(std::initializer_list<Bytes> parts);
+  // Its bytes come before what stands at `before` in buffer_.
+  struct Shared {
+    SharedBuffer bytes;
+    std::size_t before = 0;
+    std::size_t sent = 0;
+  };
+
+  [[nodiscard]] bool append_locked(std::initializer_list<Bytes> parts, SharedBuffer last = {});
+  // What comes next; empty when nothing waits.
+  [[nodiscard]] Bytes front_locked() const noexcept;
+  void drop_front_locked(std::size_t count) noexcept;
+  void forget_locked() noexcept;
   void flush_locked() noexcept;
   void wait_writable_locked(bool waits) noexcept;
   void poll_locked() noexcept;
@@ -72,6 +86,7 @@ class Output {
   std::unique_ptr<Stream> stream_;
   RawBuffer buffer_;
   std::size_t head_ = 0;
+  std::deque<Shared> shared_;
   bool unflushed_ = false;
   bool replies_ended_ = false;
   bool waits_writable_ = false;

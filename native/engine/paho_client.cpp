@@ -146,6 +146,12 @@ int PahoClient::publish(const char* topic, Bytes payload, int qos, bool retain, 
                         retain ? 1 : 0, &options);
 }
 
+int PahoClient::publish(const char* topic, const SharedBuffer& payload, int qos, bool retain,
+                        Bytes properties) {
+  const seam::Offer offer(payload);
+  return publish(topic, Bytes(*payload), qos, retain, properties);
+}
+
 int PahoClient::subscribe(std::span<const Filter> filters, Bytes properties) {
   PropertyCopy list(properties);
   std::vector<char*> topics;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/raw_buffer.h"
 #include "engine/wire.h"
 
 namespace aiomqtt {
@@ -65,6 +66,9 @@ class PahoClient {
   // Results of all of these are Paho's: 0 is success.
   int connect(std::uint32_t connection, const ConnectFields& fields, PahoListener& listener);
   int publish(const char* topic, Bytes payload, int qos, bool retain, Bytes properties);
+  // The same without copying the payload.
+  int publish(const char* topic, const SharedBuffer& payload, int qos, bool retain,
+              Bytes properties);
   int subscribe(std::span<const Filter> filters, Bytes properties);
   int unsubscribe(std::span<const Filter> filters, Bytes properties);
   // Writes DISCONNECT if the connection was accepted, and forgets everything.

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+#include <memory>
 #include <new>
 #include <span>
 #include <utility>
@@ -80,5 +81,8 @@ class RawBuffer {
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };
+
+// A large payload on its way from JavaScript to the kernel, which is copied nowhere in between.
+using SharedBuffer = std::shared_ptr<const RawBuffer>;
 
 }  // namespace aiomqtt

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "engine/engine.h"
 #include "seam/seam.h"
@@ -125,8 +126,12 @@ int WebSocket_putdatas(NetworkHandles* net, char** head, std::size_t* head_size,
   if (aiomqtt::ApiThread::is_current() && connection->outbound().take_repeated(parts)) {
     **head |= kDup;
   }
-  const bool first =
-      connection->output().append({parts[0], parts[1], parts[2], parts[3], parts[4]});
+  // A payload that was lent to Paho is not copied here either.
+  Bytes& last = parts[static_cast<std::size_t>(rest->count)];
+  aiomqtt::SharedBuffer shared = aiomqtt::seam::borrowed(last.data());
+  if (shared) last = {};
+  const bool first = connection->output().append({parts[0], parts[1], parts[2], parts[3], parts[4]},
+                                                 std::move(shared));
   if (first) note_unflushed(connection);
   return kComplete;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <deque>
 #include <initializer_list>
 #include <string>
 
@@ -50,6 +51,18 @@ inline Buffer publish_command(std::uint32_t connection, std::uint32_t operation,
       command::kPublish, flags, connection, operation,
       {fields.topic.size(), fields.properties.size(), fields.payload.size(), fields.identifier},
       bytes(fields.topic, 0, fields.properties, fields.payload));
+}
+
+// The same with its payload beside it.
+inline Buffer staged_publish_command(std::uint32_t connection, std::uint32_t operation,
+                                     PublishFields fields, std::deque<SharedBuffer>& staged) {
+  auto payload = std::make_shared<RawBuffer>();
+  payload->append(fields.payload);
+  staged.push_back(std::move(payload));
+  fields.payload.clear();
+  Buffer command = publish_command(connection, operation, fields);
+  command[4 + 1] |= command::kStaged;
+  return command;
 }
 
 struct FilterFields {

@@ -48,6 +48,54 @@ TEST("publish: empty and large payloads and the longest topic arrive as they are
   session.close();
 }
 
+TEST("publish: staged payloads arrive as they are, wherever they wait, and are let go of") {
+  for (const int version : {kMqtt311, kMqtt5}) {
+    Session session(options_for({}, version));
+    constexpr std::size_t kSize = 300'000;
+    constexpr std::uint32_t kPublishes = 30;
+    std::deque<SharedBuffer> staged;
+    Buffer commands;
+    for (std::uint32_t i = 1; i <= kPublishes; ++i) {
+      PublishFields fields = fields_of("a", patterned(i, kSize), static_cast<int>(i % 3));
+      if (version == kMqtt5) fields.properties = properties(0x01, 1);
+      // Of a connection that there is not.
+      if (i == 7) put(commands, staged_publish_command(9'999'999, 1, fields, staged));
+      put(commands, staged_publish_command(session.connection, i, fields, staged));
+      put(commands, session.publish(1000 + i, fields_of("b", bytes("small"), 0)));
+    }
+    std::vector<std::weak_ptr<const RawBuffer>> kept(staged.begin(), staged.end());
+    session.environment.submit(commands, std::move(staged));
+    std::uint32_t large = 0;
+    std::uint32_t small = 0;
+    std::uint32_t released = 0;
+    while (large < kPublishes || small < kPublishes || released < kPublishes / 3) {
+      const Buffer sent = session.peer.read_packet();
+      Packet whole;
+      CHECK(split_packet(sent, whole));
+      if (whole.type == packet::kPubrel) {
+        ++released;
+        session.peer.send(packet(0x70, u16(read_u16(whole.body.data()))));
+        continue;
+      }
+      if (whole.body.size() < 100) {
+        ++small;
+        continue;
+      }
+      ++large;
+      const std::uint32_t number = read_u32(whole.body.last(kSize).data());
+      CHECK(copy_of(whole.body.last(kSize)) == patterned(number, kSize));
+      const int qos = static_cast<int>(number % 3);
+      CHECK_EQ(whole.flags >> 1 & 3, qos);
+      if (qos > 0) session.peer.send(packet(qos == 1 ? 0x40 : 0x50, u16(identifier_of(sent))));
+    }
+    for (std::uint32_t i = 0; i < 2 * kPublishes; ++i) {
+      CHECK_EQ(session.environment.next(session.connection, event::kDone).words[5], 0U);
+    }
+    session.close();
+    for (const auto& each : kept) CHECK(each.expired());
+  }
+}
+
 TEST("publish: properties arrive as they are, also numbers from 2^31 on") {
   Session session(kMqtt5);
   const Buffer list =

@@ -31,8 +31,8 @@ std::uint32_t Environment::open(ConnectionOptions options) {
   return Engine::instance().open(std::move(options), inbox_);
 }
 
-void Environment::submit(const Buffer& commands) {
-  Engine::instance().api().submit(commands, inbox_);
+void Environment::submit(const Buffer& commands, std::deque<SharedBuffer> staged) {
+  Engine::instance().api().submit(commands, inbox_, std::move(staged));
 }
 
 void Environment::drain() {

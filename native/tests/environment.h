@@ -28,7 +28,7 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
   std::uint32_t open(ConnectionOptions options);
-  void submit(const Buffer& commands);
+  void submit(const Buffer& commands, std::deque<SharedBuffer> staged = {});
 
   // The next event of this connection. Waits for it.
   Event next(std::uint32_t connection);

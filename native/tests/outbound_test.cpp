@@ -30,7 +30,7 @@ class Submitting {
   // The operations that ended, in order: their numbers, withdrawn ones negative.
   std::vector<int> submit(const Buffer& command) {
     std::vector<Outbound::Done> done;
-    outbound.submit(CommandView(ExactCopy(command).view()), done);
+    outbound.submit(CommandView(ExactCopy(command).view()), nullptr, done);
     return ended(done);
   }
   std::vector<int> feed() {

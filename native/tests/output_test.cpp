@@ -56,6 +56,54 @@ TEST("output: parts are appended one after the other and leave with the next flu
   CHECK(sending.output.empty());
 }
 
+TEST("output: shared parts leave in their places among the copied ones, in pieces of any size") {
+  const auto shared = [](std::uint32_t number) {
+    auto buffer = std::make_shared<RawBuffer>();
+    buffer->append(patterned(number, 40));
+    return buffer;
+  };
+  for (std::size_t piece = 1; piece < 60; ++piece) {
+    const Note note("pieces of " + std::to_string(piece));
+    Sending sending;
+    std::weak_ptr<const RawBuffer> first;
+    {
+      SharedBuffer buffer = shared(1);
+      first = buffer;
+      (void)sending.output.append({bytes("head")}, std::move(buffer));
+    }
+    (void)sending.output.append({bytes("between"), bytes("and")}, shared(2));
+    (void)sending.output.append({}, shared(3));
+    (void)sending.output.append({bytes("tail")});
+    CHECK_EQ(sending.output.size(), 4U + 40 + 10 + 40 + 40 + 4);
+    CHECK(!first.expired());
+    sending.script.writes.assign(200, piece);
+    sending.output.flush();
+    CHECK(sending.output.empty());
+    CHECK(first.expired());
+    CHECK_EQ(sending.script.written, bytes("head", patterned(1, 40), "betweenand", patterned(2, 40),
+                                           patterned(3, 40), "tail"));
+  }
+}
+
+TEST("output: shared parts are let go of when writing fails, and when the stream is taken away") {
+  auto buffer = std::make_shared<RawBuffer>(100);
+  const std::weak_ptr<const RawBuffer> watched = buffer;
+  Sending sending;
+  sending.script.writes = {0};
+  (void)sending.output.append({bytes("a")}, buffer);
+  sending.output.flush();
+  sending.script.write_error = EPIPE;
+  sending.output.on_writable();
+  CHECK_EQ(sending.output.size(), 0U);
+  CHECK_EQ(watched.use_count(), 1);
+
+  Sending detached;
+  detached.script.writes = {0};
+  (void)detached.output.append({bytes("a")}, std::move(buffer));
+  (void)detached.output.detach();
+  CHECK(watched.expired());
+}
+
 TEST("output: only the first append since the last flush asks for one") {
   Sending sending;
   CHECK(sending.append(bytes("a")));
