@@ -86,7 +86,7 @@ export class BoundedQueue {
 
   /** Drops all that is in it, as nobody is going to want it. */
   clear(): void {
-    while (this.queue.length > 0) this.queue.get()
+    while (this.queue.length > 0) this.queue.get()?.drop()
     this.bytes = 0
     if (this.isPaused) this.setPaused(false)
   }
@@ -116,6 +116,7 @@ export class BoundedQueue {
 
   private drop(message: Message, which: 'newest' | 'oldest'): void {
     this.dropped++
+    message.drop()
     this.flow.onDrop(message, which)
   }
 

@@ -111,7 +111,16 @@ export interface ClientOptions {
   offlineQueue?: boolean | OfflineQueueOptions | null | undefined
   /** Keeps the state of QoS 1 and 2 messages over a restart. */
   store?: Store | null | undefined
-  /** True when each message is acknowledged by its `ack()`; false. */
+  /**
+   * True when each message of QoS 1 or 2 is acknowledged by its `ack()`; false. What was not acknowledged when the
+   * connection went is sent again by the broker, if it has kept the session (`cleanSession` or `cleanStart` false; on
+   * MQTT 5 also `sessionExpiryInterval`). A QoS 2 message then comes when it is published, not at its PUBREL, and once on
+   * each connection until it is acknowledged.
+   *
+   * The broker sends no more than `receiveMaximum` (a property of CONNECT; 65,535) before it has acknowledgements. A
+   * message that a queue drops (`overflow`) is never acknowledged: it counts for that limit, and comes again on the next
+   * connection.
+   */
   manualAcks?: boolean | null | undefined
   /** MQTT 5: the most topic aliases to use, within the broker's limit, 0 to 65535; 0. */
   topicAliases?: number | null | undefined
@@ -165,7 +174,6 @@ export function unsupportedOptions(settings: ClientSettings): string[] {
     reconnect: settings.reconnect !== null,
     offlineQueue: settings.offlineQueue !== null,
     store: settings.store !== null,
-    manualAcks: settings.manualAcks,
     topicAliases: settings.topicAliases > 0,
     authentication: settings.authentication !== null,
   }

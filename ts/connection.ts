@@ -1,3 +1,4 @@
+import { Acknowledgements } from './acknowledgements.js'
 import {
   CAUSE_LOCAL,
   CAUSE_PROTOCOL,
@@ -38,6 +39,8 @@ const PACKET_IDENTIFIER_NOT_FOUND = 146
 /** Whom a connection belongs to. */
 export interface ConnectionOwner {
   readonly inbox: Inbox
+  /** Messages are acknowledged by their `ack()`, not by the engine. */
+  readonly manualAcks: boolean
   readonly policy: CallPolicy
   readonly log: PacketLog | null
   /** @param properties CONNACK's; null on MQTT 3.x */
@@ -51,6 +54,7 @@ export interface ConnectionOwner {
 /** One connection to a broker, from `Binding.open()` to CLOSED. A client has one after the other. */
 export class Connection implements ConnectionEvents {
   readonly hasProperties: boolean
+  readonly acknowledgements: Acknowledgements | null
   /** It has been accepted. */
   private isOpened = false
   /** `close()` was called. */
@@ -75,6 +79,7 @@ export class Connection implements ConnectionEvents {
     this.hasProperties = isV5
     this.inbox = owner.inbox
     this.log = owner.log
+    this.acknowledgements = owner.manualAcks ? new Acknowledgements(runtime, number) : null
     this.operations = new PendingOperations(runtime, number, owner.policy)
     runtime.listen(number, this)
   }
@@ -177,10 +182,12 @@ export class Connection implements ConnectionEvents {
 
   received(_operation: number): void {}
 
-  released(_identifier: number): void {}
+  released(identifier: number): void {
+    this.acknowledgements?.released(identifier)
+  }
 
   session(state: Uint8Array): void {
-    this.owner.onSession(Uint8Array.from(state))
+    this.owner.onSession(this.acknowledgements?.session(state) ?? Uint8Array.from(state))
   }
 
   closed(cause: number, code: number, errno: number, bytes: Buffer): void {
@@ -210,6 +217,7 @@ export class Connection implements ConnectionEvents {
   private end(end: ConnectionEnd): void {
     if (this.isClosed) return
     this.isClosed = true
+    this.acknowledgements?.end()
     this.operations.failAll(end.error)
     this.owner.onClosed(end)
   }

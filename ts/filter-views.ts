@@ -46,6 +46,7 @@ export class FilterViews {
   /** @returns whether someone took the message */
   push(message: Message): boolean {
     const recipients = this.recipientsOf(message)
+    if (recipients.length > 1) message.share(recipients.length)
     for (const recipient of recipients) recipient.push(message)
     return recipients.length > 0
   }

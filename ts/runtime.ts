@@ -1,3 +1,4 @@
+import { type Acknowledgements, HeldMessage } from './acknowledgements.js'
 import {
   type Binding,
   EVENT_CLOSED,
@@ -42,6 +43,8 @@ const NO_BYTES = new Uint8Array(0)
 export interface ConnectionEvents {
   /** Whether the connection speaks MQTT 5. */
   readonly hasProperties: boolean
+  /** What its messages' `ack()` does; null where the engine acknowledges. */
+  readonly acknowledgements: Acknowledgements | null
   message(message: Message): void
   opened(sessionPresent: boolean, properties: Buffer): void
   /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
@@ -257,8 +260,22 @@ export class Runtime {
       const flags = (head >>> 8) | (events.hasProperties ? MESSAGE_HAS_PROPERTIES : 0)
       const name = topic < 0 ? null : (this.topics[topic] as TopicName)
       const mid = words[at + 7] as number
+      const { slab } = this
+      const { acknowledgements } = events
       events.message(
-        new Message(name, this.slab, offset, length, propertiesLength, payloadLength, flags, mid),
+        acknowledgements === null || mid === 0
+          ? new Message(name, slab, offset, length, propertiesLength, payloadLength, flags, mid)
+          : new HeldMessage(
+              acknowledgements,
+              name,
+              slab,
+              offset,
+              length,
+              propertiesLength,
+              payloadLength,
+              flags,
+              mid,
+            ),
       )
       return
     }

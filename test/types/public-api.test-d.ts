@@ -183,6 +183,7 @@ export async function iterating(client: Client, signal: AbortSignal): Promise<vo
     same<typeof message.properties, Properties | null>(true)
     same<ReturnType<typeof message.text>, string>(true)
     same<ReturnType<typeof message.json>, unknown>(true)
+    same<ReturnType<typeof message.ack>, Promise<void>>(true)
     if (message.topic.matches('a/+')) break
     // @ts-expect-error what came stays as it came
     message.mid = 1
