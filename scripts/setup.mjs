@@ -1,9 +1,9 @@
 // Brings a fresh clone to where the package runs, and does only what is missing: the packages of the lock file,
 // Paho C, the addon, the compiled TypeScript. Plain Node: works without node_modules.
 //
-//   node scripts/setup.mjs [--with servers]
+//   node scripts/setup.mjs [--with servers] [--with fuzzing]
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
@@ -12,16 +12,18 @@ import * as steps from './steps.mjs'
 import { at, Failure, say } from './steps.mjs'
 
 /**
- * @param {{ servers?: boolean }} [options] servers: also find or fetch the broker and the proxies that the tests start
+ * @param {{ servers?: boolean, fuzzing?: boolean }} [options] servers: also find or fetch the broker and the proxies that
+ *   the tests start; fuzzing: a compiler that has libFuzzer
  * @throws {Failure} that names what is missing and the command to type
  */
-export function setup({ servers = false } = {}) {
+export function setup({ servers = false, fuzzing = false } = {}) {
   checkNode()
   installPackages()
   prepareLibrary()
   buildAddon()
   compile()
   if (servers) provideServers()
+  if (fuzzing) provideFuzzer()
 }
 
 function checkNode() {
@@ -134,6 +136,7 @@ const SERVERS = {
   nginx: { path: 'usr/sbin/nginx', probe: '-v', others: ['libnginx-mod-stream'] },
   tinyproxy: { path: 'usr/bin/tinyproxy', probe: '-v' },
   microsocks: { path: 'usr/bin/microsocks', probe: '-h' },
+  'nats-server': { path: 'usr/sbin/nats-server', probe: '--version' },
   'dante-server': { path: 'usr/sbin/danted', probe: '-v' },
 }
 
@@ -170,11 +173,42 @@ function fetchServer(name) {
   }
 }
 
+// --- A compiler with libFuzzer ---------------------------------------------------------------------------------
+
+/** The oldest clang that compiles the tests with Debian's C++ library. */
+const CLANG = 'clang-16'
+
+/**
+ * Finds or fetches a clang++ with libFuzzer.
+ * @returns {string} its path
+ */
+export function provideFuzzer() {
+  const found = steps.findProgram('clang++') ?? steps.findProgram(`clang++${CLANG.slice('clang'.length)}`)
+  if (found) return found
+  const program = at('build/tools', CLANG, 'c++')
+  if (existsSync(program)) return program
+  const advice = `Install the package ${CLANG}: sudo apt-get install ${CLANG}`
+  if (!hasApt()) throw new Failure(`clang++, which has libFuzzer, was not found.\n${advice}`)
+  say(`Fetching Debian's ${CLANG}, into build/tools`)
+  try {
+    const runtime = CLANG.replace('clang', 'libclang-rt')
+    const clang = fetchProgram(CLANG, `usr/lib/${CLANG.replace('clang', 'llvm')}/bin/clang`, '--version', [
+      `${runtime}-dev`,
+    ])
+    writeFileSync(program, `#!/bin/sh\nexec '${clang}' --driver-mode=g++ "$@"\n`)
+    chmodSync(program, 0o755)
+    return program
+  } catch (error) {
+    throw new Failure(`${CLANG} could not be fetched: ${error.message}\n${advice}`)
+  }
+}
+
 if (steps.isMain(import.meta.url)) {
   await steps.main(() => {
     const { values } = parseArgs({ options: { with: { type: 'string', multiple: true, default: [] } } })
-    const unknown = values.with.filter((name) => name !== 'servers')
-    if (unknown.length > 0) throw new Failure(`Unknown: --with ${unknown.join(', ')}. It can be servers.`)
-    setup({ servers: values.with.includes('servers') })
+    const unknown = values.with.filter((name) => !['servers', 'fuzzing'].includes(name))
+    if (unknown.length > 0)
+      throw new Failure(`Unknown: --with ${unknown.join(', ')}. It can be servers or fuzzing.`)
+    setup({ servers: values.with.includes('servers'), fuzzing: values.with.includes('fuzzing') })
   })
 }

@@ -91,6 +91,11 @@ class ExactCopy {
   std::unique_ptr<std::uint8_t[]> bytes_;
 };
 
+inline bool lies_within(Bytes part, Bytes whole) {
+  if (part.empty()) return true;
+  return part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
+}
+
 // Takes a whole packet apart; false when its fixed header and its size do not agree.
 inline bool split_packet(Bytes from, Packet& to) {
   if (from.size() < 2) return false;

@@ -27,6 +27,9 @@ struct TestCase {
 std::vector<TestCase>& test_cases();
 bool register_test(const char* name, const char* file, void (*run)());
 
+// The file's name without its folders.
+std::string base_name(const char* path);
+
 class Failure : public std::runtime_error {
  public:
   explicit Failure(const std::string& text,

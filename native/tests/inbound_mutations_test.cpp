@@ -51,11 +51,6 @@ std::vector<Buffer> good_packets(int version) {
   return packets;
 }
 
-bool lies_within(Bytes part, Bytes whole) {
-  if (part.empty()) return true;
-  return part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
-}
-
 TEST("inbound packets: all that are good are taken") {
   for (const int version : kVersions) {
     for (const Buffer& good : good_packets(version)) {

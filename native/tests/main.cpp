@@ -15,19 +15,12 @@ namespace {
 // No test comes near it: what takes this long hangs, and its own deadlines did not see that.
 constexpr unsigned kSecondsATest = 60;
 
-thread_local std::vector<std::string> notes;
-
 // For the signal handler, which may not allocate.
 char running[512];
 
 void on_alarm(int) {
   [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, running, std::strlen(running));
   ::_exit(1);
-}
-
-std::string base_name(const char* path) {
-  const std::string_view whole(path);
-  return std::string(whole.substr(whole.rfind('/') + 1));
 }
 
 bool is_wanted(const TestCase& test, const char* part) {
@@ -85,27 +78,6 @@ int run_all(const char* part) {
 }
 
 }  // namespace
-
-std::vector<TestCase>& test_cases() {
-  static std::vector<TestCase> cases;
-  return cases;
-}
-
-bool register_test(const char* name, const char* file, void (*run)()) {
-  test_cases().push_back({name, file, run});
-  return true;
-}
-
-Failure::Failure(const std::string& text, std::source_location where)
-    : std::runtime_error([&] {
-        std::string whole = base_name(where.file_name()) + ":" + std::to_string(where.line());
-        whole += ": " + text;
-        for (const std::string& note : notes) whole += "\nwith " + note;
-        return whole;
-      }()) {}
-
-Note::Note(std::string text) { notes.push_back(std::move(text)); }
-Note::~Note() { notes.pop_back(); }
 
 }  // namespace aiomqtt::testing
 

@@ -17,6 +17,25 @@ struct Parsed {
   Disconnect disconnect;
 };
 
+// AUTH has none here, and a client's packets have none at all.
+inline bool has_parser(std::uint8_t type) {
+  switch (type) {
+    case packet::kConnack:
+    case packet::kPublish:
+    case packet::kPuback:
+    case packet::kPubrec:
+    case packet::kPubrel:
+    case packet::kPubcomp:
+    case packet::kSuback:
+    case packet::kUnsuback:
+    case packet::kPingresp:
+    case packet::kDisconnect:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // `keep` holds the bytes that the result points into.
 inline Parsed parse(const ExactCopy& keep, int version) {
   Parsed parsed;
