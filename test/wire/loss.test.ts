@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import {
   type Client,
   type ClientOptions,
@@ -22,6 +20,7 @@ import {
 } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
+import { freePort } from '../helpers/mosquitto.js'
 import type { Session } from '../helpers/peer.js'
 import { protocols } from '../helpers/protocols.js'
 
@@ -427,12 +426,7 @@ for (const { name, protocol } of protocols) {
   }
 
   test(`${name}: a refused port rejects with Python’s text and says where`, async (t) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    server.close()
-    await once(server, 'close')
+    const port = await freePort()
     const client = clientOf(t, { host: '127.0.0.1', port }, { protocol })
     const reason = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
     t.true(reason instanceof MqttError)
