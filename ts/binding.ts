@@ -47,6 +47,13 @@ export interface Binding {
    * Null when they are to be copied into a slab of the caller's.
    */
   lend(): Buffer<ArrayBuffer> | null
+  /**
+   * What a connection has moved so far.
+   * @param into gets the bytes that came, the bytes that left, and how many seconds the broker took for its last
+   *   answer to PINGREQ, at first to CONNECT; -1 while there was none
+   * @returns false if the connection is over, and nothing was written; its SESSION record says what was moved
+   */
+  traffic(connection: number, into: Float64Array): boolean
   /** Turns Paho's own trace lines, as TRACE records, on or off. */
   trace(enabled: boolean): void
   /**
@@ -180,7 +187,10 @@ export const EVENT_DONE = 5
 /** A line of Paho's trace. Words: 2 level, 3 offset, 4 length. */
 export const EVENT_TRACE = 6
 
-/** Just before CLOSED: what the next connection of the same session has to know. Words: 3 offset, 4 length. */
+/**
+ * Just before CLOSED: what the next connection of the same session has to know. Words: 3 offset, 4 length, and the
+ * bytes moved: 2 and 5 those that came (the low word and the high one), 6 and 7 those that left.
+ */
 export const EVENT_SESSION = 7
 
 /**

@@ -1,5 +1,5 @@
 import type { Message } from './message.js'
-import type { MessageQueue } from './queues.js'
+import { FifoQueue, type MessageQueue } from './queues.js'
 
 /** What happens to a message when the queue has no room: see `ClientOptions.overflow`. */
 export type Overflow = 'drop-newest' | 'drop-oldest' | 'backpressure'
@@ -29,16 +29,15 @@ export interface QueueFlow {
 
 /** A client's queue of messages, whatever its kind, with its bounds. */
 export class BoundedQueue {
-  /** Bytes of the messages in it; 0 while nothing bounds them. */
-  bytes = 0
-  /** Messages dropped so far. */
-  dropped = 0
   /** Whether the broker is made to wait. */
   isPaused = false
 
   private readonly maxMessages: number
   private readonly maxBytes: number
-  private readonly isBounded: boolean
+  /** The queue, if nothing bounds it and its messages can be looked through: then nothing is counted. */
+  private readonly plain: FifoQueue<Message> | null
+  /** Bytes of the messages in it. */
+  private counted = 0
 
   constructor(
     private readonly queue: MessageQueue<Message>,
@@ -50,17 +49,26 @@ export class BoundedQueue {
     const isUnlimited =
       this.maxMessages === Number.POSITIVE_INFINITY && this.maxBytes === Number.POSITIVE_INFINITY
     if (isUnlimited && bounds.overflow === 'backpressure') this.maxMessages = USUAL_BACKPRESSURE
-    this.isBounded = !isUnlimited || bounds.overflow === 'backpressure'
+    const isPlain = isUnlimited && bounds.overflow !== 'backpressure'
+    this.plain = isPlain && queue.constructor === FifoQueue ? (queue as FifoQueue<Message>) : null
   }
 
   get length(): number {
     return this.queue.length
   }
 
+  /** Bytes of the messages in it. */
+  get bytes(): number {
+    if (this.plain === null) return this.counted
+    let bytes = 0
+    for (const message of this.plain) bytes += message.size
+    return bytes
+  }
+
   /** Takes a message in, if the bounds let it. */
   put(message: Message): void {
-    if (!this.isBounded) {
-      this.queue.put(message)
+    if (this.plain !== null) {
+      this.plain.put(message)
       return
     }
     const size = message.size
@@ -78,7 +86,7 @@ export class BoundedQueue {
 
   /** The next message; only while `length` is not 0. */
   take(): Message {
-    if (!this.isBounded) return this.queue.get() as Message
+    if (this.plain !== null) return this.plain.get() as Message
     const message = this.remove()
     if (this.isPaused && this.isDrained()) this.setPaused(false)
     return message
@@ -87,35 +95,34 @@ export class BoundedQueue {
   /** Drops all that is in it, as nobody is going to want it. */
   clear(): void {
     while (this.queue.length > 0) this.queue.get()?.drop()
-    this.bytes = 0
+    this.counted = 0
     if (this.isPaused) this.setPaused(false)
   }
 
   private hasRoomFor(size: number): boolean {
-    return this.queue.length < this.maxMessages && this.bytes + size <= this.maxBytes
+    return this.queue.length < this.maxMessages && this.counted + size <= this.maxBytes
   }
 
   private isFull(): boolean {
-    return this.queue.length >= this.maxMessages || this.bytes >= this.maxBytes
+    return this.queue.length >= this.maxMessages || this.counted >= this.maxBytes
   }
 
   private isDrained(): boolean {
-    return this.queue.length <= this.maxMessages * RESUME_AT && this.bytes <= this.maxBytes * RESUME_AT
+    return this.queue.length <= this.maxMessages * RESUME_AT && this.counted <= this.maxBytes * RESUME_AT
   }
 
   private keep(message: Message, size: number): void {
-    this.bytes += size
+    this.counted += size
     this.queue.put(message)
   }
 
   private remove(): Message {
     const message = this.queue.get() as Message
-    this.bytes -= message.size
+    this.counted -= message.size
     return message
   }
 
   private drop(message: Message, which: 'newest' | 'oldest'): void {
-    this.dropped++
     message.drop()
     this.flow.onDrop(message, which)
   }

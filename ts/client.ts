@@ -6,6 +6,7 @@ import {
 } from './call-options.js'
 import type { ClientOptions } from './client-options.js'
 import { ClientSettings } from './client-settings.js'
+import { type ClientStats, Counters } from './client-stats.js'
 import type { Callable } from './errors.js'
 import { Inbox } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
@@ -49,6 +50,7 @@ export class Client implements AsyncDisposable {
   readonly #inbox: Inbox
   readonly #lifecycle: Lifecycle
   readonly #requests: Requests
+  readonly #counters = new Counters()
   #timeout: number
 
   /** Calls that may be pending before the logger gets a warning; 10. */
@@ -73,6 +75,7 @@ export class Client implements AsyncDisposable {
     try {
       settings = new ClientSettings(hostname, portOrOptions, options)
       this.#inbox = new Inbox(settings, (_message, which) => {
+        this.#counters.dropped++
         const dropped = which === 'newest' ? 'message' : 'oldest message'
         logger.warn(`Message queue is full. Discarding ${dropped}.`)
       })
@@ -82,13 +85,14 @@ export class Client implements AsyncDisposable {
     const { logger } = settings
     this.#settings = settings
     this.#timeout = settings.timeout
-    this.#lifecycle = new Lifecycle(settings, this.#inbox, {
+    const policy = {
       maxQueuedOutgoingMessages: settings.maxQueuedOutgoingMessages,
       maxConcurrentOutgoingCalls: settings.maxConcurrentOutgoingCalls,
-      onCall: (count) => {
+      onCall: (count: number) => {
         if (count > this.pendingCallsThreshold) logger.warn(`There are ${count} pending publish calls.`)
       },
-    })
+    }
+    this.#lifecycle = new Lifecycle(settings, this.#inbox, policy, this.#counters)
     const lifecycle = this.#lifecycle
     this.#requests = new Requests(
       {
@@ -233,6 +237,11 @@ export class Client implements AsyncDisposable {
   /** The messages that come and that no `filter()` took, through a new view of the client's one queue. */
   get messages(): MessagesIterator {
     return new MessagesIterator(this.#inbox)
+  }
+
+  /** What the client has done so far, and what it has to do. */
+  get stats(): ClientStats {
+    return Object.freeze({ ...this.#counters.snapshot(), ...this.#inbox.waiting })
   }
 
   /** The client identifier; after `connect()` the one that the broker assigned, if it assigned one (MQTT 5). */

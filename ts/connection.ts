@@ -13,6 +13,7 @@ import {
 } from './binding.js'
 import { BrokerLimits } from './broker-limits.js'
 import type { PublishCall } from './call-options.js'
+import type { Counters, Traffic } from './client-stats.js'
 import { type ConnectionEnd, cleanEnd, connectionEnd } from './connection-end.js'
 import { type Callable, MqttCodeError } from './errors.js'
 import type { Inbox } from './inbox.js'
@@ -43,6 +44,7 @@ export interface ConnectionOwner {
   readonly manualAcks: boolean
   readonly policy: CallPolicy
   readonly log: PacketLog | null
+  readonly counters: Counters
   /** @param properties CONNACK's; null on MQTT 3.x */
   onOpened(sessionPresent: boolean, properties: Properties | null): void
   /** @param state for the `session` of the next connection's options */
@@ -52,7 +54,7 @@ export interface ConnectionOwner {
 }
 
 /** One connection to a broker, from `Binding.open()` to CLOSED. A client has one after the other. */
-export class Connection implements ConnectionEvents {
+export class Connection implements ConnectionEvents, Traffic {
   readonly hasProperties: boolean
   readonly acknowledgements: Acknowledgements | null
   /** It has been accepted. */
@@ -64,6 +66,7 @@ export class Connection implements ConnectionEvents {
   private readonly operations: PendingOperations
   private readonly inbox: Inbox
   private readonly log: PacketLog | null
+  private readonly counters: Counters
 
   /**
    * @param number what `Binding.open()` gave
@@ -80,8 +83,22 @@ export class Connection implements ConnectionEvents {
     this.inbox = owner.inbox
     this.log = owner.log
     this.acknowledgements = owner.manualAcks ? new Acknowledgements(runtime, number) : null
+    this.counters = owner.counters
+    this.counters.begin(this)
     this.operations = new PendingOperations(runtime, number, owner.policy)
     runtime.listen(number, this)
+  }
+
+  get inflight(): number {
+    return this.operations.unacknowledged
+  }
+
+  get pending(): number {
+    return this.operations.pending
+  }
+
+  measure(into: Float64Array): void {
+    this.runtime.binding.traffic(this.number, into)
   }
 
   /** Whether calls can be made. */
@@ -151,6 +168,7 @@ export class Connection implements ConnectionEvents {
   opened(sessionPresent: boolean, raw: Buffer): void {
     if (this.isClosed) return
     this.isOpened = true
+    this.counters.connected()
     let properties: Properties | null = null
     if (this.hasProperties) {
       // A copy: these properties stay, and the slab must not stay with them.
@@ -161,6 +179,7 @@ export class Connection implements ConnectionEvents {
   }
 
   message(message: Message): void {
+    this.counters.messagesReceived++
     this.log?.receivedPublish(message)
     this.inbox.push(message)
   }
@@ -176,6 +195,7 @@ export class Connection implements ConnectionEvents {
     } else if (operation.kind === COMMAND_UNSUBSCRIBE) {
       settle(operation, PacketTypes.UNSUBACK, bytes.find((value) => value >= UNSPECIFIED_ERROR) ?? 0)
     } else {
+      if (code < UNSPECIFIED_ERROR) this.counters.messagesSent++
       settle(operation, acknowledgement(operation.qos, code), code)
     }
   }
@@ -186,7 +206,8 @@ export class Connection implements ConnectionEvents {
     this.acknowledgements?.released(identifier)
   }
 
-  session(state: Uint8Array): void {
+  session(state: Uint8Array, received: number, sent: number): void {
+    this.counters.end(this, received, sent)
     this.owner.onSession(this.acknowledgements?.session(state) ?? Uint8Array.from(state))
   }
 

@@ -106,6 +106,19 @@ export class Inbox implements Recipient, TurnTask {
     return this.queue.length
   }
 
+  /** What waits in the queues of this and of its parts: messages, and bytes of topics, properties and payloads. */
+  get waiting(): { queued: number; queuedBytes: number } {
+    let queued = this.queue.length
+    let queuedBytes = this.queue.bytes
+    for (const part of this.views?.recipients ?? []) {
+      if (!(part instanceof Inbox)) continue
+      const { waiting } = part
+      queued += waiting.queued
+      queuedBytes += waiting.queuedBytes
+    }
+    return { queued, queuedBytes }
+  }
+
   /** Takes in a message, or drops it if there is no room. */
   push(message: Message): void {
     if (this.views?.push(message) === true) return

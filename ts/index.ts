@@ -9,6 +9,7 @@ export {
   type Transport,
   type WebSocketHeaders,
 } from './client-options.js'
+export type { ClientStats } from './client-stats.js'
 export {
   MqttCodeError,
   MqttConnectError,

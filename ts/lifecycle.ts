@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from './binding.js'
 import { unsupportedOptions } from './client-options.js'
 import type { ClientSettings } from './client-settings.js'
+import type { Counters } from './client-stats.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import { type ConnectionEnd, endCause } from './connection-end.js'
 import { type Callable, CallSite, MqttCodeError, MqttError, MqttReentrantError } from './errors.js'
@@ -45,6 +46,7 @@ export class Lifecycle implements ConnectionOwner {
     private readonly settings: ClientSettings,
     readonly inbox: Inbox,
     readonly policy: CallPolicy,
+    readonly counters: Counters,
   ) {
     this.identifier = settings.identifier
     this.log = PacketLog.for(settings.logger)

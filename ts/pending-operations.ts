@@ -37,6 +37,16 @@ export class PendingOperations implements OperationOwner {
     private readonly policy: CallPolicy,
   ) {}
 
+  /** QoS 1 and 2 publishes that the broker has not acknowledged. */
+  get unacknowledged(): number {
+    return this.queued
+  }
+
+  /** Operations whose promises are pending. */
+  get pending(): number {
+    return this.calls + this.waiting.length
+  }
+
   /** The number for the next operation. */
   get nextNumber(): number {
     return this.freeNumbers.at(-1) ?? this.operations.length
@@ -97,6 +107,7 @@ export class PendingOperations implements OperationOwner {
     }
     this.operations.length = 1
     this.freeNumbers.length = 0
+    this.queued = this.calls = 0
   }
 
   private get isFull(): boolean {

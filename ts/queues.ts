@@ -51,6 +51,13 @@ export class FifoQueue<T = Ranked> implements MessageQueue<T> {
     return message
   }
 
+  /** The messages from the oldest to the newest; they stay. */
+  *[Symbol.iterator](): Generator<T, void> {
+    for (let index = 0; index < this.#length; index++) {
+      yield this.#ring[(this.#head + index) & (this.#ring.length - 1)] as T
+    }
+  }
+
   #resize(size: number): void {
     const ring: Array<T | undefined> = new Array(size)
     const mask = this.#ring.length - 1

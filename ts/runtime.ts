@@ -51,7 +51,8 @@ export interface ConnectionEvents {
   received(operation: number): void
   /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
   released(identifier: number): void
-  session(state: Uint8Array): void
+  /** Comes before `closed()`, with the bytes that the connection has received and sent. */
+  session(state: Uint8Array, received: number, sent: number): void
   done(operation: number, code: number, bytes: Uint8Array): void
   closed(cause: number, code: number, errno: number, bytes: Buffer): void
 }
@@ -304,13 +305,21 @@ export class Runtime {
     } else if (kind === EVENT_OPENED) {
       events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_SESSION) {
-      events.session(this.slab.subarray(offset, offset + length))
+      const { index } = this
+      const received = wide(index[at + 2] as number, index[at + 5] as number)
+      const sent = wide(index[at + 6] as number, index[at + 7] as number)
+      events.session(this.slab.subarray(offset, offset + length), received, sent)
     } else if (kind === EVENT_CLOSED) {
       this.connections.delete(connection)
       const bytes = this.slab.subarray(offset, offset + length)
       events.closed(words[at + 2] as number, words[at + 5] as number, words[at + 6] as number, bytes)
     }
   }
+}
+
+/** A number of more than 32 bits. */
+function wide(low: number, high: number): number {
+  return high * 2 ** 32 + low
 }
 
 function endTick(runtime: Runtime): void {

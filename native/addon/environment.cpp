@@ -56,7 +56,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
        InstanceMethod("stage", &Environment::stage), InstanceMethod("submit", &Environment::submit),
        InstanceMethod("drain", &Environment::drain), InstanceMethod("lend", &Environment::lend),
-       InstanceMethod("trace", &Environment::trace), InstanceMethod("pair", &Environment::pair),
+       InstanceMethod("trace", &Environment::trace),
+       InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
        InstanceMethod("setSocketOption", &Environment::set_socket_option)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
@@ -141,6 +142,18 @@ Napi::Value Environment::lend(const Napi::CallbackInfo& info) {
   return Napi::Buffer<std::uint8_t>::NewOrCopy(
       info.Env(), data, size, [](Napi::BasicEnv, std::uint8_t*, RawBuffer* owner) { delete owner; },
       bytes.release());
+}
+
+// [bytes received, bytes sent, round trip in seconds or -1]; false if there is no such connection.
+Napi::Value Environment::traffic(const Napi::CallbackInfo& info) {
+  auto into = info[1].As<Napi::Float64Array>();
+  const auto connection = Engine::instance().find(info[0].As<Napi::Number>().Uint32Value());
+  if (!connection || into.ElementLength() < 3) return Napi::Boolean::New(info.Env(), false);
+  const Traffic traffic = connection->traffic();
+  into[0] = static_cast<double>(traffic.received);
+  into[1] = static_cast<double>(traffic.sent);
+  into[2] = traffic.round_trip_us < 0 ? -1 : static_cast<double>(traffic.round_trip_us) / 1e6;
+  return Napi::Boolean::New(info.Env(), true);
 }
 
 Napi::Value Environment::trace(const Napi::CallbackInfo& info) {

@@ -29,6 +29,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value lend(const Napi::CallbackInfo& info);
+  Napi::Value traffic(const Napi::CallbackInfo& info);
   Napi::Value trace(const Napi::CallbackInfo& info);
   Napi::Value pair(const Napi::CallbackInfo& info);
   Napi::Value set_socket_option(const Napi::CallbackInfo& info);

@@ -12,4 +12,11 @@ inline std::int64_t now_ms() noexcept {
       .count();
 }
 
+// The same in microseconds.
+inline std::int64_t now_us() noexcept {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace aiomqtt

@@ -61,7 +61,14 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
   }
 }
 
-int Connection::establish() { return outbound_.paho().connect(number_, options_.fields, *this); }
+int Connection::establish() {
+  note_asked();
+  return outbound_.paho().connect(number_, options_.fields, *this);
+}
+
+Traffic Connection::traffic() const noexcept {
+  return {total_received_.load(std::memory_order_relaxed), output_.total_sent(), round_trip_us_};
+}
 
 void Connection::submit(CommandView command, const SharedBuffer& payload,
                         std::vector<Outbound::Done>& done) {
@@ -155,6 +162,7 @@ Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending
       return on_subscription_acknowledgement(packet, ending);
     case packet::kPingresp:
       if (const Violation v = parse_pingresp(packet)) return violate(v, ending);
+      if (ping_sent_ != 0) note_answered();
       ping_sent_ = 0;
       return Taken::kHere;
     case packet::kDisconnect:
@@ -182,6 +190,7 @@ Connection::Taken Connection::on_connack(const Packet& packet, Ending& ending) {
     ending = {Ending::kRefused, connack.code, 0, connack.properties};
     return Taken::kEnds;
   }
+  note_answered();
   accepted_ = true;
   session_present_ = connack.session_present;
   connack_properties_.assign(connack.properties.begin(), connack.properties.end());
@@ -281,6 +290,7 @@ bool Connection::keep_alive(std::int64_t now) {
   }
   const std::int64_t silent_since = std::min(output_.last_sent(), last_received_);
   if (now - silent_since < keepalive_ms_) return true;
+  note_asked();
   const std::uint8_t pingreq[] = {packet::kPingreq << 4, 0};
   if (output_.reply(pingreq)) output_.flush();
   ping_sent_ = now;
@@ -295,8 +305,12 @@ void Connection::end(const Ending& ending) {
   const std::uint8_t* const head = reinterpret_cast<const std::uint8_t*>(&last);
   session.assign({head, kSessionHead});
   receiver_.save(session);
-  writer.append({event::kSession, number_, 0, 0, static_cast<std::uint32_t>(session.size())},
-                session);
+  const Traffic moved = traffic();
+  writer.append(
+      {event::kSession, number_, static_cast<std::uint32_t>(moved.received), 0,
+       static_cast<std::uint32_t>(session.size()), static_cast<std::uint32_t>(moved.received >> 32),
+       static_cast<std::uint32_t>(moved.sent), static_cast<std::uint32_t>(moved.sent >> 32)},
+      session);
   writer.append({event::kClosed | (opened_ ? 1U << 8 : 0U), number_, ending.cause, 0,
                  static_cast<std::uint32_t>(ending.detail.size()), ending.code,
                  static_cast<std::uint32_t>(ending.error)},

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/clock.h"
 #include "engine/held_messages.h"
 #include "engine/inbox.h"
 #include "engine/operations.h"
@@ -23,6 +24,7 @@
 #include "engine/packet_reader.h"
 #include "engine/paho_client.h"
 #include "engine/receiver.h"
+#include "engine/traffic.h"
 #include "streams/address.h"
 #include "streams/connector.h"
 #include "streams/tls_stream.h"
@@ -97,6 +99,8 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   [[nodiscard]] const std::shared_ptr<Inbox>& inbox() const noexcept { return inbox_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   Output& output() noexcept { return output_; }
+  // Any thread.
+  [[nodiscard]] Traffic traffic() const noexcept;
   Outbound& outbound() noexcept { return outbound_; }
 
   // -- API thread --
@@ -132,7 +136,10 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   void take_leave(const Ending& ending);
   // What receive() gathered leaves. True: the output must be flushed.
   [[nodiscard]] bool finish(Burst& burst);
-  void note_received(std::int64_t now) noexcept { last_received_ = now; }
+  void note_received(std::int64_t now, std::size_t bytes) noexcept {
+    last_received_ = now;
+    total_received_.fetch_add(bytes, std::memory_order_relaxed);
+  }
   // Reading stops while any reason to pause holds; resuming leaves the other reasons.
   enum Pause : unsigned { kByConsumer = 1, kByInbox = 2 };
   void pause(Pause reason) noexcept;
@@ -157,6 +164,8 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   void submit_acknowledgement(CommandView command);
   // API thread.
   void write(std::uint8_t first, std::uint16_t packet_identifier);
+  void note_asked() noexcept { asked_us_ = now_us(); }
+  void note_answered() noexcept { round_trip_us_ = now_us() - asked_us_; }
   [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
@@ -185,6 +194,10 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   unsigned pauses_ = 0;
   std::int64_t last_received_ = 0;
   std::int64_t ping_sent_ = 0;  // 0: none outstanding
+  // When CONNECT or the last PINGREQ was written, in microseconds.
+  std::atomic<std::int64_t> asked_us_{0};
+  std::atomic<std::int64_t> round_trip_us_{-1};
+  std::atomic<std::uint64_t> total_received_{0};
 };
 
 }  // namespace aiomqtt

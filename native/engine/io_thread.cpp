@@ -231,7 +231,7 @@ void IoThread::on_handshake(const std::shared_ptr<Connection>& connection) {
 
 void IoThread::on_stream_up(const std::shared_ptr<Connection>& connection,
                             std::unique_ptr<Stream> stream) {
-  connection->note_received(now_ms());
+  connection->note_received(now_ms(), 0);
   connection->output().attach(std::move(stream));
   connecting_.erase(connection->number());
   live_.emplace(connection->number(), connection);
@@ -263,7 +263,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
       connection->reader().fill(*connection->output().stream(), {scratch_.get(), kScratchSize});
   switch (got.state) {
     case Transfer::State::kMoved:
-      connection->note_received(now_ms());
+      connection->note_received(now_ms(), got.bytes);
       reading_ = connection;
       burst_.emplace(*connection->inbox());
       break;

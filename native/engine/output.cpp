@@ -95,6 +95,7 @@ void Output::flush_locked() noexcept {
     if (sent.state == Transfer::State::kMoved) {
       drop_front_locked(sent.bytes);
       last_sent_ = now_ms();
+      total_sent_.fetch_add(sent.bytes, std::memory_order_relaxed);
       continue;
     }
     if (sent.state == Transfer::State::kFailed) {

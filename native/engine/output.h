@@ -58,6 +58,10 @@ class Output {
   [[nodiscard]] std::int64_t last_sent() const noexcept {
     return last_sent_.load(std::memory_order_relaxed);
   }
+  // Bytes that have left so far.
+  [[nodiscard]] std::uint64_t total_sent() const noexcept {
+    return total_sent_.load(std::memory_order_relaxed);
+  }
   // The I/O thread's view of the stream, which only it may end.
   [[nodiscard]] Stream* stream() const noexcept { return stream_.get(); }
   // The errno that writing failed with, 0 if it did not.
@@ -94,6 +98,7 @@ class Output {
   bool polled_ = false;
   std::atomic<std::size_t> size_{0};
   std::atomic<std::int64_t> last_sent_{0};
+  std::atomic<std::uint64_t> total_sent_{0};
   std::atomic<int> error_{0};
 };
 

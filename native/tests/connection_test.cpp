@@ -190,6 +190,24 @@ TEST("connection: its end is told once, with its session before it, and nothing 
   CHECK(direct.connection->ended());
 }
 
+TEST("connection: what it has moved is told with its session") {
+  Direct direct(kMqtt311);
+  direct.accept();
+  CHECK_EQ(direct.receive(packet(0x32, field("a"), u16(1), "x")), Taken::kHere);
+  const Buffer puback = direct.written();
+  direct.connection->note_received(now_ms(), 0x1'0000'0005);
+  CHECK_EQ(direct.connection->traffic().received, 0x1'0000'0005U);
+  CHECK_EQ(direct.connection->traffic().sent, puback.size());
+  (void)direct.events();
+  direct.connection->end({});
+  const Event session = direct.events().front();
+  CHECK_EQ(session.kind, event::kSession);
+  CHECK_EQ(session.words[2], 5U);
+  CHECK_EQ(session.words[5], 1U);
+  CHECK_EQ(session.words[6], puback.size());
+  CHECK_EQ(session.words[7], 0U);
+}
+
 TEST("connection: one that ends before it was opened says so") {
   Direct direct(kMqtt311);
   direct.connection->end({});

@@ -18,7 +18,7 @@ class Direct {
       : version_(options.fields.version),
         connection(std::make_shared<Connection>(kNumber, std::move(options), inbox_, poller_)) {
     connection->output().attach(std::make_unique<ScriptedStream>(script));
-    connection->note_received(now_ms());
+    connection->note_received(now_ms(), 0);
   }
 
  private:

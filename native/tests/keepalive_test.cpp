@@ -1,3 +1,6 @@
+#include <chrono>
+#include <thread>
+
 #include "tests/direct.h"
 
 namespace aiomqtt::testing {
@@ -40,13 +43,31 @@ TEST("keepalive: an answer begins a new round, and anything that arrives shows l
   const std::int64_t pinged = now_ms() + 10'100;
   CHECK(direct.connection->keep_alive(pinged));
   CHECK_EQ(direct.written(), kPingreq);
-  direct.connection->note_received(pinged + 4'000);
+  direct.connection->note_received(pinged + 4'000, 0);
   CHECK(direct.connection->keep_alive(pinged + 8'000));
   CHECK(direct.written().empty());
   CHECK_EQ(direct.receive(packet(0xd0)), Taken::kHere);
   CHECK(direct.connection->keep_alive(pinged + 30'000));
   CHECK_EQ(direct.written(), kPingreq);
   CHECK(!direct.connection->keep_alive(pinged + 35'000));
+}
+
+TEST(
+    "keepalive: the time to PINGRESP is the round trip; a PINGRESP that nothing asked for has "
+    "none") {
+  Direct direct(with_keepalive(10));
+  CHECK_EQ(direct.connection->traffic().round_trip_us, -1);
+  direct.accept();
+  const std::int64_t of_connect = direct.connection->traffic().round_trip_us;
+  CHECK_EQ(direct.receive(packet(0xd0)), Taken::kHere);
+  CHECK_EQ(direct.connection->traffic().round_trip_us, of_connect);
+  const std::int64_t before = now_us();
+  CHECK(direct.connection->keep_alive(now_ms() + 10'100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  CHECK_EQ(direct.receive(packet(0xd0)), Taken::kHere);
+  const std::int64_t taken = direct.connection->traffic().round_trip_us;
+  CHECK(taken >= 2'000);
+  CHECK(taken <= now_us() - before);
 }
 
 TEST("keepalive: the server's own takes the place of ours, and 0 turns it off") {

@@ -3,6 +3,7 @@
 import {
   Client,
   type ClientOptions,
+  type ClientStats,
   FifoQueue,
   type Logger,
   Message,
@@ -204,6 +205,11 @@ export async function iterating(client: Client, signal: AbortSignal): Promise<vo
   new Message('a', 'b')
   same<ReturnType<Client['request']>, Promise<Message>>(true)
 
+  const { queued, roundTripTime }: ClientStats = client.stats
+  same<typeof queued, number>(true)
+  same<typeof roundTripTime, number | null>(true)
+  // @ts-expect-error a snapshot is to be read
+  client.stats.queued = 0
   // @ts-expect-error one wildcard a view
   messages.filter(['a', 'b'])
   // @ts-expect-error a queue has no time limit
