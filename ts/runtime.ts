@@ -135,6 +135,11 @@ export class Runtime {
   /** Commands or deadlines were added. */
   changed(): void {
     if (this.commands.length + this.staged >= FULL_BATCH) this.submit()
+    this.noteTick()
+  }
+
+  /** Sees to it that the tick's end is noticed. Submits nothing: a command may still be taken back. */
+  private noteTick(): void {
     if (this.tickEnds) return
     this.tickEnds = true
     // Not a microtask: a tick callback runs after all microtasks, of which many may have something to send.
@@ -151,7 +156,7 @@ export class Runtime {
       this.callSitesUntil = now + 1000
       this.callSitesLeft = CALL_SITES_A_SECOND
     }
-    this.changed()
+    this.noteTick()
     return this.callSitesLeft-- > 0 ? new CallSite(entry) : null
   }
 
