@@ -26,6 +26,8 @@ export class BrokerLimits {
   private readonly wildcardsAvailable: boolean
   private readonly identifiersAvailable: boolean
   private readonly sharedAvailable: boolean
+  /** QoS 1 and 2 publishes that may be partway. */
+  readonly receiveMaximum: number
 
   /** @param connack CONNACK's properties */
   constructor(connack: Properties) {
@@ -35,6 +37,7 @@ export class BrokerLimits {
     this.maximumPacketSize = connack.maximumPacketSize ?? Number.POSITIVE_INFINITY
     this.wildcardsAvailable = connack.wildcardSubscriptionAvailable !== 0
     this.identifiersAvailable = connack.subscriptionIdentifierAvailable !== 0
+    this.receiveMaximum = connack.receiveMaximum ?? 0xffff
     this.sharedAvailable = connack.sharedSubscriptionAvailable !== 0
   }
 
@@ -48,6 +51,16 @@ export class BrokerLimits {
     this.checkSize(
       2 + Buffer.byteLength(topic) + identifierLength + lengthOf(encodedProperties) + payloadLength,
     )
+  }
+
+  /**
+   * A publish that another connection was to send, or none.
+   * @param contentLength the lengths of its topic, its payload and its properties with their prefix, together
+   */
+  checkEncoded(qos: number, retain: boolean, hasProperties: boolean, contentLength: number): void {
+    if (qos > this.maximumQoS) throw refusal(QOS_NOT_SUPPORTED)
+    if (retain && !this.retainAvailable) throw refusal(RETAIN_NOT_SUPPORTED)
+    this.checkSize(2 + (qos > 0 ? 2 : 0) + (hasProperties ? 0 : 1) + contentLength)
   }
 
   checkSubscribe(call: FiltersCall): void {
@@ -90,6 +103,7 @@ function variableByteLength(value: number): number {
   return value < 0x20_0000 ? 3 : 4
 }
 
-function refusal(code: number): MqttCodeError {
+/** The error for a reason code of DISCONNECT. */
+export function refusal(code: number): MqttCodeError {
   return new MqttCodeError(receivedReasonCode(PacketTypes.DISCONNECT, code) ?? code)
 }

@@ -171,8 +171,6 @@ export const CLIENT_OPTION_NAMES: readonly string[] = Object.keys(NAMES)
 /** The names of the options that were used although this release does nothing with them yet. */
 export function unsupportedOptions(settings: ClientSettings): string[] {
   const used: Record<string, boolean> = {
-    reconnect: settings.reconnect !== null,
-    offlineQueue: settings.offlineQueue !== null,
     store: settings.store !== null,
     topicAliases: settings.topicAliases > 0,
     authentication: settings.authentication !== null,

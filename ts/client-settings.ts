@@ -210,6 +210,15 @@ export class ClientSettings {
     return this.#authentication
   }
 
+  /** The same for another host. */
+  at(hostname: string, port: number): ClientSettings {
+    if (hostname === this.hostname && port === this.port) return this
+    const { username, password, tlsContext, websocketHeaders, authentication } = this
+    const own = { hostname, port, username, password, tlsContext, websocketHeaders, authentication }
+    const properties = Object.entries(own).map(([name, value]) => [name, { value }])
+    return Object.freeze(Object.create(this, Object.fromEntries(properties)))
+  }
+
   /** The fields, without what is secret. */
   [inspect.custom](depth: number, options: InspectOptions): string {
     return inspectFields('ClientSettings', this, depth, options)

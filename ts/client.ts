@@ -6,6 +6,7 @@ import {
 } from './call-options.js'
 import type { ClientOptions } from './client-options.js'
 import { ClientSettings } from './client-settings.js'
+import { type ClientState, StatesIterator } from './client-states.js'
 import { type ClientStats, Counters } from './client-stats.js'
 import type { Callable } from './errors.js'
 import { Inbox } from './inbox.js'
@@ -88,6 +89,7 @@ export class Client implements AsyncDisposable {
     const policy = {
       maxQueuedOutgoingMessages: settings.maxQueuedOutgoingMessages,
       maxConcurrentOutgoingCalls: settings.maxConcurrentOutgoingCalls,
+      attemptTimeout: () => this.#timeout,
       onCall: (count: number) => {
         if (count > this.pendingCallsThreshold) logger.warn(`There are ${count} pending publish calls.`)
       },
@@ -96,8 +98,8 @@ export class Client implements AsyncDisposable {
     const lifecycle = this.#lifecycle
     this.#requests = new Requests(
       {
-        publish: (call, timeout, entry) => lifecycle.usableConnection.publish(call, timeout, entry),
-        subscribe: (call, timeout, entry) => lifecycle.usableConnection.subscribe(call, timeout, entry),
+        publish: (call, timeout, entry) => lifecycle.calls.publish(call, timeout, entry),
+        subscribe: (call, timeout, entry) => lifecycle.calls.subscribe(call, timeout, entry),
         get responseInformation() {
           return lifecycle.responseInformation
         },
@@ -171,8 +173,7 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkPublish(this.#settings.protocol, topic, payload, options ?? undefined)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      const connection = this.#lifecycle.usableConnection
-      return connection.publish(call, call.timeout ?? this.#timeout, this.publish)
+      return this.#lifecycle.calls.publish(call, call.timeout ?? this.#timeout, this.publish)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.publish))
     }
@@ -188,8 +189,7 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkSubscribe(this.#settings.protocol, topic, options)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      const connection = this.#lifecycle.usableConnection
-      return connection.subscribe(call, call.timeout ?? this.#timeout, this.subscribe)
+      return this.#lifecycle.calls.subscribe(call, call.timeout ?? this.#timeout, this.subscribe)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.subscribe))
     }
@@ -204,8 +204,7 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkUnsubscribe(this.#settings.protocol, topic, options)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      const connection = this.#lifecycle.usableConnection
-      return connection.unsubscribe(call, call.timeout ?? this.#timeout, this.unsubscribe)
+      return this.#lifecycle.calls.unsubscribe(call, call.timeout ?? this.#timeout, this.unsubscribe)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.unsubscribe))
     }
@@ -247,6 +246,21 @@ export class Client implements AsyncDisposable {
   /** The client identifier; after `connect()` the one that the broker assigned, if it assigned one (MQTT 5). */
   get identifier(): string {
     return this.#lifecycle.identifier
+  }
+
+  /** What the client is doing. */
+  get state(): ClientState {
+    return this.#lifecycle.states.state
+  }
+
+  /**
+   * The changes of `state` and the reasons for them, through a new view: each change from now on.
+   *
+   * @example
+   * for await (const { state, error } of client.states) console.log(state, error?.message)
+   */
+  get states(): StatesIterator {
+    return new StatesIterator(this.#lifecycle.states)
   }
 
   /** Seconds that anything may take unless a call says otherwise; 10. `Infinity` waits for ever. */

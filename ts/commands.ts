@@ -134,7 +134,7 @@ export class CommandBatch {
 
   /** Takes the command that starts at `start`, the last one, out of the batch to keep it for later. */
   takeBack(start: number): Uint8Array {
-    const command = Uint8Array.prototype.slice.call(this.bytes, start, this.length)
+    const command = Buffer.from(this.bytes.subarray(start, this.length))
     this.length = start
     return command
   }

@@ -13,7 +13,7 @@ import {
 } from './binding.js'
 import { errnoText, systemError } from './errno.js'
 import { MqttCodeError, MqttConnectError, MqttError } from './errors.js'
-import { type PacketType, PacketTypes } from './packet-types.js'
+import { PacketTypes } from './packet-types.js'
 import { Properties } from './properties.js'
 import { connackReasonCode, type ReasonCode, receivedReasonCode } from './reason-code.js'
 import { failureText } from './transports/failures.js'
@@ -48,6 +48,10 @@ export interface ConnectionEnd {
   readonly isClean: boolean
   /** Makes the error for a call that was pending: each gets one of its own, with its own stack. */
   readonly error: () => MqttError
+  /** The broker's reason code, where it gave one. */
+  readonly rc?: number
+  /** Where the broker wants the client to go (MQTT 5, 4.11), where it said so. */
+  readonly serverReference?: string | undefined
 }
 
 /** What is behind the end of an iteration: null for a clean end. */
@@ -70,11 +74,20 @@ export function connectionEnd(closed: Closed, link: Link, isV5: boolean): Connec
       const rc = connackReasonCode(isV5, code)
       if (rc === undefined)
         return endWith(PROTOCOL_ERROR, fact(`CONNACK has the unknown reason code ${code}`))
-      const said = isV5 ? explanation(PacketTypes.CONNACK, bytes) : undefined
-      return { isClean: false, error: () => new MqttConnectError(rc, { cause: said }) }
+      const said = isV5 ? Properties.decode(PacketTypes.CONNACK, bytes) : null
+      const cause = explanation(said)
+      return {
+        isClean: false,
+        error: () => new MqttConnectError(rc, { cause }),
+        rc: code,
+        serverReference: said?.serverReference,
+      }
     }
-    case CAUSE_SERVER_DISCONNECT:
-      return code === 0 ? cleanEnd() : endWith(code, explanation(PacketTypes.DISCONNECT, bytes))
+    case CAUSE_SERVER_DISCONNECT: {
+      if (code === 0) return cleanEnd()
+      const said = Properties.decode(PacketTypes.DISCONNECT, bytes)
+      return { ...endWith(code, explanation(said)), rc: code, serverReference: said.serverReference }
+    }
     case CAUSE_KEEPALIVE:
       return endWith(KEEP_ALIVE_TIMEOUT, undefined)
     default:
@@ -135,8 +148,8 @@ function endWith(code: number, cause: Error | undefined): ConnectionEnd {
 }
 
 /** What the broker said beside its code, in its Reason String and its Server Reference. */
-function explanation(packetType: PacketType, raw: Buffer): Error | undefined {
-  const { reasonString, serverReference } = Properties.decode(packetType, raw)
+function explanation(said: Properties | null): Error | undefined {
+  const { reasonString, serverReference } = said ?? {}
   const parts: string[] = []
   if (reasonString !== undefined) parts.push(reasonString)
   if (serverReference !== undefined) parts.push(`Server reference: ${serverReference}`)
@@ -149,7 +162,7 @@ function fact(message: string): Error {
 }
 
 /** It happened on the native side: no line of JavaScript has to do with it. */
-function withoutStack<E extends Error>(error: E): E {
+export function withoutStack<E extends Error>(error: E): E {
   error.stack = `${error.name}: ${error.message}`
   return error
 }

@@ -25,6 +25,7 @@ import { type CallPolicy, PendingOperations } from './pending-operations.js'
 import { Properties } from './properties.js'
 import { type ReasonCode, receivedReasonCode } from './reason-code.js'
 import type { ConnectionEvents, Runtime } from './runtime.js'
+import type { Session } from './session/session.js'
 import type { FiltersCall } from './subscriptions.js'
 import type { Link } from './transports/link.js'
 
@@ -50,11 +51,25 @@ export interface ConnectionOwner {
   /** @param state for the `session` of the next connection's options */
   onSession(state: Uint8Array): void
   /** Comes once, whether or not `onOpened` came; what was pending has been rejected. */
-  onClosed(end: ConnectionEnd): void
+  onClosed(connection: Connection, end: ConnectionEnd): void
+}
+
+/** The calls that a client makes to its broker. */
+export interface Calls {
+  /**
+   * @param timeout seconds
+   * @param entry the public method that is running
+   * @throws {MqttError} the broker does not take it, there is no room, or there is no time
+   */
+  publish(call: PublishCall, timeout: number, entry: Callable): Promise<void>
+  /** @throws as `publish()` */
+  subscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<ReasonCode[]>
+  /** @throws as `publish()` */
+  unsubscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<void>
 }
 
 /** One connection to a broker, from `Binding.open()` to CLOSED. A client has one after the other. */
-export class Connection implements ConnectionEvents, Traffic {
+export class Connection implements Calls, ConnectionEvents, Traffic {
   readonly hasProperties: boolean
   readonly acknowledgements: Acknowledgements | null
   /** It has been accepted. */
@@ -62,7 +77,8 @@ export class Connection implements ConnectionEvents, Traffic {
   /** `close()` was called. */
   private isClosing = false
   private isClosed = false
-  private limits: BrokerLimits | null = null
+  /** What the broker has said that it does not take. */
+  limits: BrokerLimits | null = null
   private readonly operations: PendingOperations
   private readonly inbox: Inbox
   private readonly log: PacketLog | null
@@ -71,13 +87,15 @@ export class Connection implements ConnectionEvents, Traffic {
   /**
    * @param number what `Binding.open()` gave
    * @param link what it was given
+   * @param session what has the calls if they may outlive the connection
    */
   constructor(
     private readonly runtime: Runtime,
-    private readonly number: number,
+    readonly number: number,
     private readonly owner: ConnectionOwner,
     private readonly link: Link,
     isV5: boolean,
+    session: Session | null,
   ) {
     this.hasProperties = isV5
     this.inbox = owner.inbox
@@ -85,16 +103,16 @@ export class Connection implements ConnectionEvents, Traffic {
     this.acknowledgements = owner.manualAcks ? new Acknowledgements(runtime, number) : null
     this.counters = owner.counters
     this.counters.begin(this)
-    this.operations = new PendingOperations(runtime, number, owner.policy)
+    this.operations = session ?? new PendingOperations(runtime, number, owner.policy)
     runtime.listen(number, this)
   }
 
   get inflight(): number {
-    return this.operations.unacknowledged
+    return this.isClosed ? 0 : this.operations.unacknowledged
   }
 
   get pending(): number {
-    return this.operations.pending
+    return this.isClosed ? 0 : this.operations.pending
   }
 
   measure(into: Float64Array): void {
@@ -106,11 +124,6 @@ export class Connection implements ConnectionEvents, Traffic {
     return this.isOpened && !this.isClosing && !this.isClosed
   }
 
-  /**
-   * @param timeout seconds
-   * @param entry the public method that is running
-   * @throws {MqttError} the broker does not take it, there is no room, or there is no time
-   */
   publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
     const { qos, signal } = call
     if (timeout <= 0) throw timedOut()
@@ -130,13 +143,11 @@ export class Connection implements ConnectionEvents, Traffic {
     return this.operations.start(operation, start) as Promise<void>
   }
 
-  /** @throws as `publish()` */
   subscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<ReasonCode[]> {
     this.limits?.checkSubscribe(call)
     return this.startFilters(COMMAND_SUBSCRIBE, call, timeout, entry) as Promise<ReasonCode[]>
   }
 
-  /** @throws as `publish()` */
   unsubscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<void> {
     this.limits?.checkFiltersSize(call, 0)
     return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, entry) as Promise<void>
@@ -159,6 +170,7 @@ export class Connection implements ConnectionEvents, Traffic {
 
   /** Ends it at once, without DISCONNECT; `onClosed` comes before this returns. */
   abort(): void {
+    if (this.isClosed) return
     this.runtime.commands.close(this.number, true, 0)
     this.runtime.changed()
     this.link.destroy()
@@ -185,7 +197,8 @@ export class Connection implements ConnectionEvents, Traffic {
   }
 
   done(number: number, code: number, bytes: Uint8Array): void {
-    const operation = this.operations.done(number)
+    if (this.isClosed) return
+    const operation = this.operations.done(number, code, bytes)
     if (operation === null) return
     this.log?.receivedAcknowledgement(operation.kind, operation.qos, number)
     if (code >= CODE_REFUSED) {
@@ -200,7 +213,9 @@ export class Connection implements ConnectionEvents, Traffic {
     }
   }
 
-  received(_operation: number): void {}
+  received(operation: number): void {
+    if (!this.isClosed) this.operations.received(operation)
+  }
 
   released(identifier: number): void {
     this.acknowledgements?.released(identifier)
@@ -240,7 +255,7 @@ export class Connection implements ConnectionEvents, Traffic {
     this.isClosed = true
     this.acknowledgements?.end()
     this.operations.failAll(end.error)
-    this.owner.onClosed(end)
+    this.owner.onClosed(this, end)
   }
 }
 

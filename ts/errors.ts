@@ -20,6 +20,8 @@ export type MqttErrorCode =
   | 'ERR_MQTT_REENTRANT'
   /** This release does not do that. */
   | 'ERR_MQTT_UNSUPPORTED'
+  /** The option `store` said no: `cause` is what it threw. */
+  | 'ERR_MQTT_STORE'
   /** The native addon could not be loaded. */
   | 'ERR_MQTT_ADDON'
 

@@ -9,6 +9,7 @@ export {
   type Transport,
   type WebSocketHeaders,
 } from './client-options.js'
+export type { ClientState, StateChange, StatesIterator } from './client-states.js'
 export type { ClientStats } from './client-stats.js'
 export {
   MqttCodeError,

@@ -1,10 +1,19 @@
+import { Attempt, type AttemptOwner } from './attempt.js'
 import type { ConnectionOptions } from './binding.js'
 import { unsupportedOptions } from './client-options.js'
 import type { ClientSettings } from './client-settings.js'
+import { type StateChange, StateLog } from './client-states.js'
 import type { Counters } from './client-stats.js'
-import { Connection, type ConnectionOwner } from './connection.js'
-import { type ConnectionEnd, endCause } from './connection-end.js'
-import { type Callable, CallSite, MqttCodeError, MqttError, MqttReentrantError } from './errors.js'
+import { type Calls, Connection, type ConnectionOwner } from './connection.js'
+import { type ConnectionEnd, cleanEnd, endCause, withoutStack } from './connection-end.js'
+import {
+  type Callable,
+  CallSite,
+  MqttCodeError,
+  MqttConnectError,
+  MqttError,
+  MqttReentrantError,
+} from './errors.js'
 import type { Inbox } from './inbox.js'
 import { PacketLog } from './log-lines.js'
 import { timedOut } from './operation.js'
@@ -12,44 +21,70 @@ import { PendingCall } from './pending-call.js'
 import type { CallPolicy } from './pending-operations.js'
 import type { Properties } from './properties.js'
 import { ProtocolVersion } from './protocol-version.js'
-import { type Runtime, runtime } from './runtime.js'
-import type { LinkFields } from './transports/link.js'
-import { openLink } from './transports/transport.js'
+import type { Host } from './reconnect/hosts.js'
+import { type Plan, Reconnector } from './reconnect/reconnector.js'
+import { runtime } from './runtime.js'
+import { Session } from './session/session.js'
+import type { Link, LinkFields } from './transports/link.js'
 
 /** Paho's code for a call without a connection. */
 const NOT_CONNECTED = 4
 
+/** The longest time that a timer of Node's can wait, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+/** What a client's options, and its members that can be set, say about its calls and attempts. */
+export interface LifecyclePolicy extends CallPolicy {
+  /** Seconds that an attempt to connect may take. */
+  attemptTimeout(): number
+}
+
 /**
- * The life of one client: it connects, is connected, disconnects or loses the connection, and may begin again. At
- * any time there is at most one of a pending `connect()`, a connection that is open, and one that is closing.
+ * The life of one client: it connects, is connected, disconnects or loses the connection, comes back by itself if its
+ * options say so, and may begin again. At any time there is at most one of a timer for the next attempt, an attempt,
+ * and a connection that is open or closing; a pending `connect()` has one of the first two, and so has a client that
+ * is reconnecting.
  */
-export class Lifecycle implements ConnectionOwner {
+export class Lifecycle implements ConnectionOwner, AttemptOwner {
+  readonly states = new StateLog()
   /** The client identifier: the client's own, or after CONNACK the one that the broker assigned. */
   identifier: string
   /** The last CONNACK's. */
   responseInformation: string | undefined
+  readonly log: PacketLog | null
 
-  private attempt: PendingCall | null = null
-  /** Ends what makes the way to the broker for the attempt. */
-  private setUp: AbortController | null = null
-  private disconnection: PendingCall | null = null
+  /** The pending `connect()`. */
+  private call: PendingCall | null = null
+  private attempt: Attempt | null = null
+  private retry: NodeJS.Timeout | null = null
   /** From the beginning of its opening to its end. */
   private connection: Connection | null = null
-  private isConnected = false
+  private disconnection: PendingCall | null = null
+  /** Where the connection goes. */
+  private host: Host
+  /** The client identifier in the last CONNECT. */
+  private sentIdentifier = ''
   /** Who iterates was told that the connection is over; not before the first connection, and not twice. */
   private hasEnded = false
   /** What the last connection left for the next one of the same session. */
-  private session: Uint8Array | undefined
-  readonly log: PacketLog | null
+  private savedState: Uint8Array | undefined
+  private readonly reconnector: Reconnector | null
+  /** Whether calls may outlive connections. */
+  private readonly hasSession: boolean
+  private session: Session | null = null
 
   constructor(
     private readonly settings: ClientSettings,
     readonly inbox: Inbox,
-    readonly policy: CallPolicy,
+    readonly policy: LifecyclePolicy,
     readonly counters: Counters,
   ) {
-    this.identifier = settings.identifier
-    this.log = PacketLog.for(settings.logger)
+    const { identifier, logger, hostname, port, reconnect, offlineQueue, store } = settings
+    this.identifier = identifier
+    this.log = PacketLog.for(logger)
+    this.host = { hostname, port }
+    this.reconnector = reconnect === null ? null : new Reconnector(settings, reconnect)
+    this.hasSession = reconnect !== null || offlineQueue !== null || store !== null
   }
 
   get manualAcks(): boolean {
@@ -57,10 +92,11 @@ export class Lifecycle implements ConnectionOwner {
   }
 
   /**
-   * The connection, for a call.
+   * What takes a call.
    * @throws {MqttCodeError} `[code:4] The client is not currently connected.`
    */
-  get usableConnection(): Connection {
+  get calls(): Calls {
+    if (this.hasSession) return this.ownSession()
     const { connection } = this
     if (connection === null || !connection.isUsable) throw new MqttCodeError(NOT_CONNECTED)
     return connection
@@ -72,109 +108,208 @@ export class Lifecycle implements ConnectionOwner {
    * @throws {MqttError} an option is not available yet, or there is no time
    */
   connect(timeout: number, signal: AbortSignal | undefined, entry: Callable): Promise<void> {
-    if (this.attempt !== null || this.connection !== null) throw new MqttReentrantError()
+    if (this.states.state !== 'disconnected' || this.connection !== null) throw new MqttReentrantError()
     const [unsupported] = unsupportedOptions(this.settings)
     if (unsupported !== undefined) {
       throw new MqttError(`The option ${unsupported} is not available yet`, { code: 'ERR_MQTT_UNSUPPORTED' })
     }
     if (timeout <= 0) throw timedOut()
-    const environment = runtime()
+    const limit = this.retriesFirst ? Number.POSITIVE_INFINITY : timeout
     const giveUp = (reason: unknown) => this.abandon(reason)
-    this.attempt = new PendingCall(environment, timeout, signal, new CallSite(entry), giveUp)
-    void this.open(environment, this.attempt)
-    return this.attempt.promise
+    const call = new PendingCall(runtime(), limit, signal, new CallSite(entry), giveUp)
+    this.call = call
+    this.setState({ state: 'connecting' })
+    void this.begin(call)
+    return call.promise
   }
 
   /** Never rejects. */
   disconnect(timeout: number, entry: Callable): Promise<void> {
     if (this.disconnection !== null) return this.disconnection.promise
-    const { attempt, connection } = this
-    if (attempt !== null) {
-      this.attempt = null
-      attempt.fail(
-        new MqttError('disconnect() was called before the connection was made', {
-          code: 'ERR_MQTT_DISCONNECTED',
-        }),
-      )
-      this.setUp?.abort()
-      connection?.abort()
-      this.endIteration(null)
-      return Promise.resolve()
+    const { call, connection } = this
+    const isOpen = connection !== null && this.states.state === 'connected'
+    if (isOpen) {
+      const force = () => this.force(connection)
+      const site = new CallSite(entry)
+      this.disconnection = new PendingCall(runtime(), Math.max(timeout, 0), undefined, site, force)
+      connection.close()
+      return this.disconnection.promise
     }
-    if (connection === null) {
-      if (!this.hasEnded) this.warnOfForce(String(NOT_CONNECTED))
-      this.endIteration(null)
-      return Promise.resolve()
-    }
-    const force = () => this.force(connection)
-    this.disconnection = new PendingCall(
-      runtime(),
-      Math.max(timeout, 0),
-      undefined,
-      new CallSite(entry),
-      force,
+    if (this.states.state === 'disconnected' && !this.hasEnded) this.warnOfForce(String(NOT_CONNECTED))
+    this.call = null
+    this.stop()
+    call?.fail(
+      new MqttError('disconnect() was called before the connection was made', {
+        code: 'ERR_MQTT_DISCONNECTED',
+      }),
     )
-    connection.close()
-    return this.disconnection.promise
+    this.finish(cleanEnd().error, null, false)
+    return Promise.resolve()
+  }
+
+  onLink(attempt: Attempt, link: Link): void {
+    const { settings } = this
+    const environment = runtime()
+    const options = this.connectionOptions(link.fields(environment.binding))
+    const isV5 = settings.protocol === ProtocolVersion.V5
+    if (settings.logger.pahoTrace === true) environment.trace(settings.logger)
+    const number = environment.binding.open(options)
+    const connection = new Connection(environment, number, this, link, isV5, this.session)
+    this.connection = attempt.connection = connection
+    this.sentIdentifier = options.identifier
+    this.log?.sendingConnect(options, settings.properties)
+  }
+
+  onFailed(attempt: Attempt, error: unknown): void {
+    this.failed(attempt, error, null)
   }
 
   onOpened(sessionPresent: boolean, properties: Properties | null): void {
     this.log?.receivedConnack(sessionPresent, 0, properties)
-    this.identifier = properties?.assignedClientIdentifier ?? this.settings.identifier
+    const { attempt, call, connection, session, settings } = this
+    if (attempt === null || connection === null) return
+    attempt.succeed()
+    this.attempt = this.call = null
+    this.host = attempt.host
+    this.reconnector?.succeeded(attempt.host)
+    this.identifier = properties?.assignedClientIdentifier ?? this.sentIdentifier
     this.responseInformation = properties?.responseInformation
-    this.isConnected = true
     this.hasEnded = false
-    const { connection } = this
-    this.inbox.open((paused) => connection?.pause(paused))
-    const { attempt } = this
-    this.attempt = null
-    attempt?.resolve()
+    this.inbox.open((paused) => connection.pause(paused))
+    const isReconnect = call === null
+    // MQTT 3.1 does not tell: its session is the one that was asked for, but its broker may have been restarted.
+    const isUntold = settings.protocol === ProtocolVersion.V31 && !settings.cleanStart
+    session?.connected(connection, {
+      hasSession: sessionPresent || isUntold,
+      isReconnect,
+      mustSubscribe: isReconnect && !sessionPresent && settings.reconnect?.resubscribe === true,
+    })
+    this.setState({ state: 'connected', sessionPresent })
+    call?.resolve()
   }
 
   onSession(state: Uint8Array): void {
-    this.session = state
+    this.savedState = state
   }
 
-  onClosed(end: ConnectionEnd): void {
-    const { attempt, disconnection } = this
-    this.attempt = this.disconnection = this.connection = null
+  onClosed(connection: Connection, end: ConnectionEnd): void {
     if (this.settings.logger.pahoTrace === true) runtime().untrace(this.settings.logger)
-    if (this.isConnected) {
-      this.isConnected = false
-      this.endIteration(endCause(end))
+    if (connection !== this.connection) return
+    const { attempt, disconnection, reconnector } = this
+    if (attempt !== null) {
+      this.failed(attempt, end.error(), end)
+      return
     }
-    attempt?.fail(end.error())
+    this.connection = this.disconnection = null
+    const plan = disconnection === null && reconnector !== null ? reconnector.lost(this.host, end) : null
+    if (plan !== null) {
+      this.session?.wait()
+      this.schedule(plan, end.error())
+      return
+    }
+    this.finish(end.error, endCause(end), disconnection === null)
     disconnection?.resolve()
   }
 
-  private async open(environment: Runtime, attempt: PendingCall): Promise<void> {
-    const { settings } = this
-    const { binding } = environment
-    this.setUp = new AbortController()
+  private get retriesFirst(): boolean {
+    return this.settings.reconnect?.initial === true
+  }
+
+  /** Whether the connection that is being made is one that nobody has called for. */
+  private get isReconnecting(): boolean {
+    return this.states.state === 'reconnecting'
+  }
+
+  private ownSession(): Session {
+    this.session ??= new Session(runtime(), this.settings, this.policy, this.log)
+    return this.session
+  }
+
+  /** Makes the first attempt. */
+  private async begin(call: PendingCall): Promise<void> {
     try {
-      const link = await openLink({ binding, settings, signal: this.setUp.signal })
-      if (this.attempt !== attempt) return
-      const options = this.connectionOptions(link.fields(binding))
-      const isV5 = settings.protocol === ProtocolVersion.V5
-      if (settings.logger.pahoTrace === true) environment.trace(settings.logger)
-      this.connection = new Connection(environment, binding.open(options), this, link, isV5)
-      this.log?.sendingConnect(options, settings.properties)
-    } catch (error) {
-      if (this.attempt !== attempt) return
-      this.setUp.abort()
-      this.attempt = null
-      if (error instanceof MqttError) attempt.fail(error)
-      else attempt.reject(error)
+      if (this.hasSession) await this.ownSession().load()
+    } catch (cause) {
+      if (this.call !== call) return
+      this.abandon(new MqttError('The store failed', { code: 'ERR_MQTT_STORE', cause }))
+      return
     }
+    if (this.call !== call) return
+    const { hostname, port } = this.settings
+    this.try(this.reconnector?.start() ?? { hostname, port })
+  }
+
+  private try(host: Host): void {
+    // The only attempt of connect() has the time that connect() has.
+    const isLimited = this.call !== null && !this.retriesFirst
+    const timeout = isLimited ? Number.POSITIVE_INFINITY : this.policy.attemptTimeout()
+    this.attempt = new Attempt(runtime(), this.settings, host, this, timeout)
+  }
+
+  private failed(attempt: Attempt, error: unknown, end: ConnectionEnd | null): void {
+    const { call, reconnector } = this
+    this.stop()
+    const mayRetry = call === null || this.retriesFirst
+    const plan = reconnector?.failed(attempt.host, error, end, mayRetry) ?? null
+    if (plan !== null) {
+      this.schedule(plan, error)
+    } else if (call === null) {
+      this.finish(end?.error ?? (() => copyOf(error)), withoutStack(copyOf(error)), true)
+    } else {
+      this.abandon(error)
+    }
+  }
+
+  /** @param error why another attempt is necessary */
+  private schedule({ host, delay, attempt }: Plan, error: unknown): void {
+    const { state } = this.states
+    const what = `attempt ${attempt}, to ${host.hostname}:${host.port}, in ${delay.toFixed(2)} s`
+    this.settings.logger.info(`Connecting again (${what}) after: ${toMqttError(error).message}`)
+    const go = () => {
+      this.retry = null
+      this.try(host)
+    }
+    this.retry = setTimeout(go, Math.min(delay * 1000, LONGEST_TIMER))
+    // What is pending keeps the event loop alive (runtime.ts); coming back alone does not.
+    this.retry.unref()
+    this.setState({
+      state: state === 'connecting' ? state : 'reconnecting',
+      error: withoutStack(copyOf(error)),
+      attempt,
+    })
   }
 
   /** Gives `connect()` up. */
   private abandon(reason: unknown): void {
-    const { attempt, connection } = this
-    this.attempt = null
-    attempt?.reject(reason)
-    this.setUp?.abort()
-    connection?.abort()
+    const { call } = this
+    this.call = null
+    this.stop()
+    this.setState({ state: 'disconnected', error: toMqttError(reason) })
+    if (reason instanceof MqttError) call?.fail(reason)
+    else call?.reject(reason)
+  }
+
+  /** Gives up what is being made. */
+  private stop(): void {
+    const { attempt } = this
+    this.attempt = this.connection = null
+    if (this.retry !== null) clearTimeout(this.retry)
+    this.retry = null
+    attempt?.abandon()
+  }
+
+  /**
+   * The client is disconnected.
+   * @param make makes the errors of what is pending
+   * @param cause what is behind the end of iterations
+   * @param keepsQueue whether the messages of the offline queue wait on
+   */
+  private finish(make: () => MqttError, cause: MqttError | null, keepsQueue: boolean): void {
+    if (this.states.state !== 'disconnected') {
+      this.setState(cause === null ? { state: 'disconnected' } : { state: 'disconnected', error: cause })
+    }
+    this.session?.end(make, keepsQueue && this.reconnector === null)
+    this.endIteration(cause)
   }
 
   private endIteration(cause: MqttError | null): void {
@@ -193,13 +328,19 @@ export class Lifecycle implements ConnectionOwner {
     this.settings.logger.warn(`Could not gracefully disconnect: ${why}. Forcing disconnection.`)
   }
 
+  private setState(change: StateChange): void {
+    this.states.add(change)
+  }
+
   private connectionOptions(fields: LinkFields): ConnectionOptions {
-    const { settings, session } = this
-    const { protocol, identifier, cleanStart, keepalive, username, password, will, properties } = settings
+    const { settings, savedState } = this
+    const { protocol, keepalive, username, password, will, properties } = settings
+    const isResumed = this.isReconnecting && settings.cleanStartFirstOnly && protocol === ProtocolVersion.V5
+    const cleanStart = settings.cleanStart && !isResumed
     const options: ConnectionOptions = {
       ...fields,
       protocol,
-      identifier,
+      identifier: this.isReconnecting ? this.identifier : settings.identifier,
       cleanStart,
       keepalive,
       properties: properties === null ? new Uint8Array(0) : properties.encode(),
@@ -209,7 +350,24 @@ export class Lifecycle implements ConnectionOwner {
     if (username !== null) options.username = username
     if (password !== null) options.password = password
     if (will !== null) options.will = will
-    if (session !== undefined && !cleanStart) options.session = session
+    if (savedState !== undefined && !cleanStart) options.session = savedState
     return options
   }
+}
+
+/** An error for one who has to do with it only indirectly. */
+function toMqttError(error: unknown): MqttError {
+  if (error instanceof MqttError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new MqttError(message, { cause: error })
+}
+
+/** Another error that says the same: each call that rejects has one of its own, with its own stack. */
+function copyOf(error: unknown): MqttError {
+  const original = toMqttError(error)
+  const { message, code, cause } = original
+  if (!(original instanceof MqttCodeError)) return new MqttError(message, { code, cause })
+  const { rc } = original
+  if (original instanceof MqttConnectError && rc !== null) return new MqttConnectError(rc, { cause })
+  return new MqttCodeError(rc, message, { code, cause })
 }

@@ -23,18 +23,19 @@ export interface CallPolicy {
  */
 export class PendingOperations implements OperationOwner {
   /** By their numbers; 0 is none. */
-  private readonly operations: Array<Operation | null> = [null]
-  private readonly freeNumbers: number[] = []
-  private readonly waiting = new FifoQueue<Operation>()
+  protected readonly operations: Array<Operation | null> = [null]
+  protected readonly waiting = new FifoQueue<Operation>()
   /** QoS 1 and 2 publishes that the native side has. */
-  private queued = 0
+  protected queued = 0
   /** Operations whose callers wait, without those that wait for their turn. */
-  private calls = 0
+  protected calls = 0
+  private readonly freeNumbers: number[] = []
 
+  /** @param connection the number of the connection; 0 while there is none */
   constructor(
-    private readonly runtime: Runtime,
-    private readonly connection: number,
-    private readonly policy: CallPolicy,
+    protected readonly runtime: Runtime,
+    protected connection: number,
+    protected readonly policy: CallPolicy,
   ) {}
 
   /** QoS 1 and 2 publishes that the broker has not acknowledged. */
@@ -62,8 +63,7 @@ export class PendingOperations implements OperationOwner {
    * @param start where its command starts, the last one of the batch
    */
   start(operation: Operation, start: number): Promise<unknown> {
-    if (operation.number === this.operations.length) this.operations.push(operation)
-    else this.operations[this.freeNumbers.pop() as number] = operation
+    this.register(operation)
     this.runtime.hold()
     if (this.isBusy) {
       operation.command = this.runtime.commands.takeBack(start)
@@ -74,8 +74,12 @@ export class PendingOperations implements OperationOwner {
     return operation.promise
   }
 
-  /** @returns the operation that is done, if its caller still waits; it is up to the connection to settle it */
-  done(number: number): Operation | null {
+  /**
+   * @param _code what DONE says, and
+   * @param _bytes what comes with it; they are for those who know more of operations
+   * @returns the operation that is done, if its caller still waits; it is up to the connection to settle it
+   */
+  done(number: number, _code: number, _bytes: Uint8Array): Operation | null {
     const operation = this.operations[number]
     if (operation === null || operation === undefined) return null
     this.freeNumber(operation)
@@ -84,6 +88,9 @@ export class PendingOperations implements OperationOwner {
     this.endCall(operation)
     return operation
   }
+
+  /** PUBREC has come for a QoS 2 publish. */
+  received(_number: number): void {}
 
   giveUp(operation: Operation): void {
     if (operation.state === WAITING) {
@@ -110,6 +117,12 @@ export class PendingOperations implements OperationOwner {
     this.queued = this.calls = 0
   }
 
+  /** Its number is taken. */
+  protected register(operation: Operation): void {
+    if (operation.number === this.operations.length) this.operations.push(operation)
+    else this.operations[this.freeNumbers.pop() as number] = operation
+  }
+
   private get isFull(): boolean {
     return this.queued >= this.policy.maxQueuedOutgoingMessages
   }
@@ -120,7 +133,7 @@ export class PendingOperations implements OperationOwner {
   }
 
   /** Its command is in the batch. */
-  private begin(operation: Operation): void {
+  protected begin(operation: Operation): void {
     operation.state = PENDING
     if (operation.isQueued) this.queued++
     this.calls++
@@ -130,7 +143,7 @@ export class PendingOperations implements OperationOwner {
   }
 
   /** Nobody waits for it any longer. */
-  private endCall(operation: Operation): void {
+  protected endCall(operation: Operation): void {
     operation.state = SETTLED
     this.calls--
     this.runtime.deadlines.remove(operation)
@@ -148,25 +161,30 @@ export class PendingOperations implements OperationOwner {
         operation.fail(queueFull)
         continue
       }
-      this.runtime.commands.append(operation.command as Uint8Array)
-      operation.command = null
-      this.begin(operation)
+      this.resume(operation)
     }
   }
 
+  /** Its turn has come. */
+  protected resume(operation: Operation): void {
+    this.runtime.commands.append(operation.command as Uint8Array)
+    operation.command = null
+    this.begin(operation)
+  }
+
   /** It ends before its turn has come. */
-  private drop(operation: Operation): void {
+  protected drop(operation: Operation): void {
     operation.state = SETTLED
     this.freeNumber(operation)
     this.runtime.release()
   }
 
-  private freeNumber(operation: Operation): void {
+  protected freeNumber(operation: Operation): void {
     this.operations[operation.number] = null
     this.freeNumbers.push(operation.number)
   }
 }
 
-function queueFull(): MqttCodeError {
+export function queueFull(): MqttCodeError {
   return new MqttCodeError(QUEUE_FULL)
 }

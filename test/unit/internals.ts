@@ -30,3 +30,14 @@ export const { loadOptional } = await internal<typeof import('../../dist/transpo
   'transports/optional-package',
 )
 export const { runtime } = await internal<typeof import('../../dist/runtime.js')>('runtime')
+export const { Backoff } =
+  await internal<typeof import('../../dist/reconnect/backoff.js')>('reconnect/backoff')
+export const { HostList, parseServerReference } =
+  await internal<typeof import('../../dist/reconnect/hosts.js')>('reconnect/hosts')
+export const { isFinal, isTakenOver } =
+  await internal<typeof import('../../dist/reconnect/give-up.js')>('reconnect/give-up')
+export const { StateLog, StatesIterator } =
+  await internal<typeof import('../../dist/client-states.js')>('client-states')
+export const { PacketIdentifiers } = await internal<
+  typeof import('../../dist/session/packet-identifiers.js')
+>('session/packet-identifiers')

@@ -52,6 +52,11 @@ const VERIFICATION: ReadonlyMap<number, readonly [code: string, reason: string]>
 
 const REASONS: ReadonlyMap<string, string> = new Map(VERIFICATION.values())
 
+/** Whether this is Node's code for a certificate that was not accepted here. */
+export function isVerificationCode(code: string): boolean {
+  return REASONS.has(code)
+}
+
 /** The libraries within OpenSSL that Node names in its codes; other errors have none (<openssl/err.h>). */
 const LIBRARIES: ReadonlyMap<number, string> = new Map([
   [3, 'OSSL_BN_'],

@@ -1,0 +1,129 @@
+import type { ClientSettings } from '../client-settings.js'
+import type { ConnectionEnd } from '../connection-end.js'
+import type { ReconnectSettings } from '../reconnect-options.js'
+import { Backoff } from './backoff.js'
+import { isFinal, isTakenOver } from './give-up.js'
+import { type Host, HostList, parseServerReference } from './hosts.js'
+
+const USE_ANOTHER_SERVER = 0x9c
+const SERVER_MOVED = 0x9d
+
+/** Times that a client follows one broker to another without having stayed anywhere. */
+const MOST_REDIRECTIONS = 5
+
+/** Another attempt. */
+export interface Plan {
+  readonly host: Host
+  /** Seconds to wait before it. */
+  readonly delay: number
+  /** Counts the attempts since the loss, from 1. */
+  readonly attempt: number
+}
+
+/**
+ * Decides where and when a client tries to connect, and when it gives up.
+ *
+ * Attempts go in rounds over all hosts, with a delay before each round ({@link Backoff}) and none within it. A host
+ * that has refused for good (`isFinal()`) is left out of the further rounds. It is over when none is left, when
+ * `maxAttempts` have failed, or when the session was taken over. The delays begin anew when a connection has lasted at
+ * least `minDelay`; a broker that accepts and drops a client again and again is not asked at full speed.
+ */
+export class Reconnector {
+  private readonly backoff: Backoff
+  private readonly hosts: HostList
+  private attempts = 0
+  private redirections = 0
+  /** The next attempt is the first of a round. */
+  private isRoundDue = false
+  /** When the last connection was made, in milliseconds of `performance.now()`. */
+  private connectedAt = Number.POSITIVE_INFINITY
+
+  private readonly maxAttempts: number
+  private readonly minDelay: number
+  private readonly canRedirect: boolean
+  private readonly port: number
+
+  constructor({ hostname, port, transport }: ClientSettings, reconnect: ReconnectSettings) {
+    const { hosts, order, minDelay, maxDelay, maxAttempts } = reconnect
+    this.backoff = new Backoff({ minDelay, maxDelay })
+    this.hosts = new HostList({ hostname, port }, hosts, order === 'random' ? Math.random : null)
+    this.maxAttempts = maxAttempts
+    this.minDelay = minDelay
+    this.canRedirect = transport === 'tcp' || transport === 'websockets'
+    this.port = port
+  }
+
+  /** `connect()` was called. @returns the first host */
+  start(): Host {
+    this.backoff.reset()
+    this.redirections = 0
+    this.beginSeries()
+    return this.hosts.next() as Host
+  }
+
+  /** The connection was made. */
+  succeeded(host: Host): void {
+    this.connectedAt = performance.now()
+    this.hosts.succeeded(host)
+  }
+
+  /**
+   * The connection was lost: a series of attempts begins.
+   * @returns null when there must be none
+   */
+  lost(host: Host, end: ConnectionEnd): Plan | null {
+    if (performance.now() - this.connectedAt >= this.minDelay * 1000) {
+      this.backoff.reset()
+      this.redirections = 0
+    }
+    this.beginSeries()
+    this.isRoundDue = true
+    const error = end.error()
+    if (isTakenOver(error)) return null
+    if (!this.redirect(end) && isFinal(error)) this.hosts.exclude(host)
+    return this.next()
+  }
+
+  /**
+   * An attempt has failed.
+   * @param end null when there was no connection yet
+   * @param mayRetry false to go on only where the broker redirects the client
+   */
+  failed(host: Host, error: unknown, end: ConnectionEnd | null, mayRetry: boolean): Plan | null {
+    if (isTakenOver(error)) return null
+    const isRedirected = end !== null && this.redirect(end)
+    if (!isRedirected && !mayRetry) return null
+    if (isFinal(error)) this.hosts.exclude(host)
+    return this.next()
+  }
+
+  private beginSeries(): void {
+    this.attempts = 0
+    this.isRoundDue = false
+    this.hosts.begin()
+  }
+
+  private next(): Plan | null {
+    if (this.attempts >= this.maxAttempts) return null
+    let host = this.hosts.next()
+    if (host === null) {
+      this.hosts.again()
+      this.isRoundDue = true
+      host = this.hosts.next()
+    }
+    if (host === null) return null
+    const delay = this.isRoundDue ? this.backoff.next() : 0
+    this.isRoundDue = false
+    return { host, delay, attempt: ++this.attempts }
+  }
+
+  /** Whether the broker has said where to go, and the client goes there. */
+  private redirect({ rc, serverReference }: ConnectionEnd): boolean {
+    if (!this.canRedirect || serverReference === undefined) return false
+    if (rc !== USE_ANOTHER_SERVER && rc !== SERVER_MOVED) return false
+    if (++this.redirections > MOST_REDIRECTIONS) return false
+    const hosts = parseServerReference(serverReference, this.port)
+    this.hosts.redirect(hosts, rc === SERVER_MOVED)
+    return hosts.length > 0
+  }
+}

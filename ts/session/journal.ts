@@ -1,0 +1,98 @@
+import type { Store, StoreChange } from '../store/store.js'
+import { describe, keyOf } from './records.js'
+import type { SessionOperation } from './session-operation.js'
+
+/** Who acts upon what the store has done. */
+export interface JournalOwner {
+  /** The store has taken in changes: what waited for it can go on. */
+  onStored(): void
+  /** The store did not take these in. */
+  onRefused(flows: readonly SessionOperation[], error: unknown): void
+}
+
+/**
+ * Writes what changes in the publishes of QoS 1 and 2 to a store: all that changes in a tick, or while an older batch
+ * is being written, as one batch. A publish that is over before it was ever written is not written.
+ */
+export class Journal {
+  private readonly puts = new Set<SessionOperation>()
+  private readonly deletions = new Set<string>()
+  private isOpen = false
+  private isScheduled = false
+  private isWriting = false
+  private sequence = 0
+
+  constructor(
+    private readonly store: Store,
+    private readonly owner: JournalOwner,
+  ) {}
+
+  /**
+   * Begins to write.
+   * @param last the number of the last record that the store has
+   */
+  begin(last: number): void {
+    this.sequence = last
+    this.isOpen = true
+    this.schedule()
+  }
+
+  /** The flow is new, or has changed. */
+  put(flow: SessionOperation): void {
+    this.puts.add(flow)
+    this.schedule()
+  }
+
+  /** The flow is over. */
+  delete(flow: SessionOperation): void {
+    this.puts.delete(flow)
+    if (flow.storedIdentifier < 0) return
+    this.deletions.add(flow.key)
+    this.schedule()
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.isWriting || !this.isOpen) return
+    this.isScheduled = true
+    process.nextTick(() => {
+      this.isScheduled = false
+      this.write()
+    })
+  }
+
+  private write(): void {
+    if (this.puts.size === 0 && this.deletions.size === 0) return
+    const flows = [...this.puts]
+    const identifiers = flows.map((flow) => flow.identifier)
+    const changes: StoreChange[] = [...this.deletions].map((key) => [key, null])
+    for (const flow of flows) {
+      if (flow.key === '') flow.key = keyOf(++this.sequence)
+      changes.push([flow.key, describe(flow)])
+      // From now on it may be there, and has to be deleted.
+      flow.storedIdentifier = Math.max(flow.storedIdentifier, 0)
+    }
+    this.puts.clear()
+    this.deletions.clear()
+    const done = () => {
+      for (const [index, flow] of flows.entries()) flow.storedIdentifier = identifiers[index] as number
+      this.owner.onStored()
+    }
+    const refused = (error: unknown) => this.owner.onRefused(flows, error)
+    let pending: Promise<void> | void
+    try {
+      pending = this.store.batch(changes)
+    } catch (error) {
+      refused(error)
+      return
+    }
+    if (pending === undefined) {
+      done()
+      return
+    }
+    this.isWriting = true
+    pending.then(done, refused).finally(() => {
+      this.isWriting = false
+      this.write()
+    })
+  }
+}
