@@ -121,7 +121,7 @@ function programOf(name: string): string {
 
 // --- nginx ---------------------------------------------------------------------------------------------------------
 
-/** What nginx is to do, as blocks of its configuration; `$PORT` and `$PORT2` stand for its ports. */
+/** What nginx is to do, as blocks of its configuration; `$PORT`, `$PORT2` and so on stand for its ports. */
 export interface NginxOptions {
   /** Lines of a block `stream`. */
   stream?: string
@@ -154,8 +154,7 @@ export function nginx({
       `http { access_log off; ${temporary.join(' ')} ${http} }`,
     ].join('\n')
     const filled = text
-      .replaceAll('$PORT2', String(ports[1]))
-      .replaceAll('$PORT', String(ports[0]))
+      .replaceAll(/\$PORT(\d?)/g, (_match, number) => String(ports[Number(number || 1) - 1]))
       .replaceAll('$FOLDER', folder)
     return {
       args: ['-p', folder, '-e', 'stderr', '-c', join(folder, 'conf')],

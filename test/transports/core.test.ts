@@ -25,14 +25,18 @@ test.before(async (t) => {
   const { broker, webSocket, folder } = listeners
   const certificates = `ssl_certificate ${folder}/certificate; ssl_certificate_key ${folder}/key;`
   const upgrade = 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;'
+  const location = `location /behind/nginx {
+    proxy_pass http://127.0.0.1:${webSocket}; proxy_http_version 1.1; ${upgrade}
+  }`
   t.context.listeners = listeners
   t.context.nginx = await nginx({
-    ports: 2,
+    ports: 3,
     stream: `server { listen 127.0.0.1:$PORT ssl; ${certificates} proxy_pass 127.0.0.1:${broker.port}; }`,
     http: `server {
       listen 127.0.0.1:$PORT2 ssl; ${certificates}
-      location /behind/nginx { proxy_pass http://127.0.0.1:${webSocket}; proxy_http_version 1.1; ${upgrade} }
-    }`,
+      ${location}
+    }
+    server { listen 127.0.0.1:$PORT3; ${location} }`,
   })
   t.context.http = await tinyproxy(login)
   t.context.socks5 = await microsocks(login)
@@ -107,6 +111,11 @@ const ways: Array<[name: string, way: Way, large?: number]> = [
   [
     'WebSocket over TLS, by URL',
     ({ listeners }) => [`wss://localhost:${listeners.secureWebSocket}/mqtt`, { tlsParams: trust(listeners) }],
+    largeOnMosquittosWebSocket,
+  ],
+  [
+    'WebSocket through nginx',
+    ({ nginx }) => [`ws://localhost:${portOf(nginx, 2).port}/behind/nginx`, {}],
     largeOnMosquittosWebSocket,
   ],
   [

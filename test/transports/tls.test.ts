@@ -286,6 +286,19 @@ test('NODE_EXTRA_CA_CERTS is trusted by default', async (t) => {
   t.is((await outcome).output, 'true\nconnected\n')
 })
 
+test('node:tls waits for no delayed acknowledgement', async (t) => {
+  const client = clientOf(t, place(t, 'good'), { tlsContext: createSecureContext({ ca: root.certificate }) })
+  const times: number[] = []
+  for (let round = 0; round < 10; round++) {
+    const started = performance.now()
+    await client.connect()
+    times.push(performance.now() - started)
+    await client.disconnect()
+  }
+  // Linux delays them by 40 ms at least.
+  t.true(Math.min(...times) < 40, times.map(Math.round).join(' '))
+})
+
 // --- What is refused -----------------------------------------------------------------------------------------------
 
 /** It has another name in OpenSSL 3.2 and later. */

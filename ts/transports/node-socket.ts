@@ -5,7 +5,11 @@ import type { ClientSettings } from '../client-settings.js'
 import { errnoText, systemError } from '../errno.js'
 import { MqttError } from '../errors.js'
 import { isReset } from './failures.js'
+import { SocketConstants } from './socket-constants.js'
 import { type SocketFields, socketFields } from './socket-options.js'
+
+const { IPPROTO_TCP, TCP_QUICKACK } = SocketConstants
+const ON = new Uint8Array(Int32Array.of(1).buffer)
 
 /** How long is waited for what a peer said before it reset the connection, in milliseconds. */
 const LAST_WORDS = 1000
@@ -66,6 +70,19 @@ export function hearOut(socket: Socket): void {
   }
 }
 
+/**
+ * Has TCP acknowledge what has come without the usual delay, for a broker that sends a small packet after another one
+ * only when that has been acknowledged (Nagle's algorithm).
+ */
+export function acknowledgeAtOnce(binding: Binding, socket: Duplex): void {
+  binding.setSocketOption(descriptorOf(socket), IPPROTO_TCP, TCP_QUICKACK, ON)
+}
+
+/** -1 for what is no socket, or is closed. */
+function descriptorOf(socket: Duplex): number {
+  return (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+}
+
 type Done = (error?: Error | null) => void
 
 function afterTheEnd(socket: Socket, done: Done): Done {
@@ -101,7 +118,7 @@ function setOptions(
   { socketOptions = [] }: SocketFields,
   where: string,
 ): void {
-  const descriptor = (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1
+  const descriptor = descriptorOf(socket)
   for (const [level, name, value] of socketOptions) {
     const errno = binding.setSocketOption(descriptor, level, name, value)
     if (errno === 0) continue

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket } from 'node:tls'
 import { failureText, isReset } from './failures.js'
 import { tlsHost } from './native-tls.js'
-import { hearOut, own } from './node-socket.js'
+import { acknowledgeAtOnce, hearOut, type Maker, own } from './node-socket.js'
 import { handshakeError, nodeTlsFault, tlsError } from './tls-errors.js'
 
 /**
@@ -14,17 +14,19 @@ import { handshakeError, nodeTlsFault, tlsError } from './tls-errors.js'
  * @throws {MqttError} TLS failed
  */
 export async function nodeTls(
+  { binding, signal }: Maker,
   stream: Duplex,
   hostname: string,
   options: TLSConnectionOptions,
   where: string,
-  signal: AbortSignal,
 ): Promise<TLSSocket> {
   let secured: TLSSocket | undefined
   try {
     secured = connect({ ...options, ...tlsHost(hostname, options), socket: stream })
     hearOut(secured)
     own(secured, signal)
+    // TLS 1.3's tickets come when there is nothing to be sent that would acknowledge them, and CONNACK after them.
+    secured.on('session', () => acknowledgeAtOnce(binding, stream))
     await once(secured, 'secureConnect')
     return secured
   } catch (error) {

@@ -81,7 +81,7 @@ async function openLayers(maker: Maker, plan: Plan): Promise<Duplex[]> {
   const layers = [stream]
   try {
     if (tls !== null && native === null) {
-      stream = await nodeTls(stream, tlsHost, tls, where, signal)
+      stream = await nodeTls(maker, stream, tlsHost, tls, where)
       layers.push(stream)
     }
     if (settings.transport === 'websockets') {
