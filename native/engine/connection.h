@@ -61,7 +61,7 @@ struct Ending {
     kTls
   };
   // What a transport error happened to.
-  enum Step : std::uint32_t { kConnecting = 1, kReading = 2, kShakingHands = 4 };
+  enum Step : std::uint32_t { kConnecting = 1, kReading = 2, kWriting = 3, kShakingHands = 4 };
 
   Cause cause = kLocal;
   std::uint32_t code = 0;

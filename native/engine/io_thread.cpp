@@ -281,6 +281,13 @@ void IoThread::on_stream_down(const std::shared_ptr<Connection>& connection, int
     end(connection, {});
     return;
   }
+  // The system tells only once what broke the connection, and a write may have been told: EPIPE
+  // says no more than the end does.
+  const int unwritten = connection->output().error();
+  if (error == 0 && unwritten != 0 && unwritten != EPIPE) {
+    end(connection, transport_ending(*connection, Ending::kWriting, unwritten));
+    return;
+  }
   const std::string why = connection->output().stream()->explanation();
   end(connection, error != 0 && !why.empty()
                       ? Ending{Ending::kTls, 0, 0, bytes_of(why)}

@@ -20,7 +20,8 @@ export class WebSocketGateway {
   readonly peers: Array<string | undefined> = []
   /** The sizes of the frames that came, by connection. */
   readonly frames: number[][] = []
-  readonly #sockets: Socket[] = []
+  /** The connections of all clients that came. */
+  readonly sockets: Socket[] = []
 
   private constructor(
     private readonly server: WebSocketServer,
@@ -28,7 +29,7 @@ export class WebSocketGateway {
     private readonly cut: Cut | null,
   ) {
     server.on('connection', (socket, { url, headers, rawHeaders, socket: stream }) => {
-      this.#sockets.push(stream)
+      this.sockets.push(stream)
       this.peers.push(stream.remoteAddress)
       this.handshakes.push({ path: url, headers, raw: rawHeaders })
       this.#serve(socket)
@@ -52,7 +53,7 @@ export class WebSocketGateway {
 
   /** Resets every connection, at once and without a word. */
   resetAll(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.sockets) socket.resetAndDestroy()
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ export class Relay {
   readonly host = '127.0.0.1'
   readonly port: number
   readonly #server: Server
+  readonly #near = new Set<Socket>()
   readonly #sockets = new Set<Socket>()
 
   private constructor(server: Server, port: number) {
@@ -20,6 +21,8 @@ export class Relay {
     await once(server, 'listening')
     const relay = new Relay(server, (server.address() as { port: number }).port)
     server.on('connection', (near) => {
+      relay.#near.add(near)
+      near.on('close', () => relay.#near.delete(near))
       const far = connect({ ...target, noDelay: true })
       for (const [one, other] of [
         [near, far],
@@ -35,6 +38,11 @@ export class Relay {
       }
     })
     return relay
+  }
+
+  /** The clients' connections. */
+  get sockets(): Socket[] {
+    return [...this.#near]
   }
 
   /** Resets every connection; new ones are passed on as before. */

@@ -1,15 +1,16 @@
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientOptions, type MqttError, SocketConstants } from 'aiomqtt'
-import test from 'ava'
+import { type Client, type ClientOptions, type MqttError, SocketConstants } from 'aiomqtt'
+import test, { type ExecutionContext } from 'ava'
 import { atOnce, clientOf, connected, listening } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { WebSocketGateway } from '../helpers/gateway.js'
 import { freePort, Mosquitto } from '../helpers/mosquitto.js'
 import { Peer } from '../helpers/peer.js'
+import { Relay } from '../helpers/relay.js'
 
 const { SOL_SOCKET, SO_KEEPALIVE, SO_SNDBUF, IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT } =
   SocketConstants
@@ -86,24 +87,59 @@ for (const transport of ['tcp', 'websockets'] as const) {
 
 const options: ClientOptions['socketOptions'] = [
   [SOL_SOCKET, SO_KEEPALIVE, 1],
-  [IPPROTO_TCP, TCP_KEEPIDLE, 30],
+  [IPPROTO_TCP, TCP_KEEPIDLE, 300],
   [IPPROTO_TCP, TCP_KEEPINTVL, 10],
   [IPPROTO_TCP, TCP_KEEPCNT, Uint8Array.of(3, 0, 0, 0)],
   [IPPROTO_TCP, TCP_USER_TIMEOUT, 30_000],
 ]
 
 for (const transport of ['tcp', 'websockets'] as const) {
-  test(`${transport}: TCP keepalive and the user timeout can be set`, async (t) => {
-    const broker = await Mosquitto.start()
-    const gateway = await WebSocketGateway.to(broker)
-    t.teardown(() => broker.stop())
-    t.teardown(() => gateway.close())
-    const port = transport === 'tcp' ? broker.port : gateway.port
-    const client = await connected(t, { host: '127.0.0.1', port }, { transport, socketOptions: options })
-    await client.publish('a', 'b', { qos: 1 })
-    await client.disconnect()
-    t.pass()
+  onLinux(`${transport}: TCP keepalive begins when TCP_KEEPIDLE says`, async (t) => {
+    const { port } = await connectedPair(t, transport, { socketOptions: options })
+    const seconds = await keepaliveTimer(port)
+    t.true(seconds > 290 && seconds <= 300, `in ${seconds} s`)
   })
+
+  onLinux(`${transport}: TCP_USER_TIMEOUT ends a connection whose peer takes nothing`, async (t) => {
+    const { client, pause } = await connectedPair(t, transport, {
+      socketOptions: [[IPPROTO_TCP, TCP_USER_TIMEOUT, 500]],
+    })
+    pause()
+    const publishing = client.publish('a', Buffer.alloc(30_000_000), { qos: 1 })
+    const lost = (await rejection(atOnce, 'publish()', publishing)) as MqttError
+    t.is(lost.message, '[code:7] The connection was lost.')
+    t.is((lost.cause as NodeJS.ErrnoException).code, 'ETIMEDOUT')
+  })
+}
+
+/** A client and the port that its connection comes from; its peer can stop reading. */
+async function connectedPair(
+  t: ExecutionContext,
+  transport: 'tcp' | 'websockets',
+  options: ClientOptions,
+): Promise<{ client: Client; port: number; pause: () => void }> {
+  const broker = await Mosquitto.start()
+  t.teardown(() => broker.stop())
+  const server = await (transport === 'tcp' ? Relay : WebSocketGateway).to(broker)
+  t.teardown(() => server.close())
+  const client = await connected(t, server, { ...options, transport })
+  const [socket] = server.sockets
+  if (socket === undefined) throw new Error('nobody has connected')
+  return { client, port: socket.remotePort ?? 0, pause: () => socket.pause() }
+}
+
+/** In how many seconds the kernel's keepalive timer for a connection from this local port runs out (proc(5)). */
+async function keepaliveTimer(port: number): Promise<number> {
+  const local = new RegExp(
+    `: [\\dA-F]{8}:${port.toString(16).toUpperCase().padStart(4, '0')} .* (\\d\\d):([\\dA-F]{8}) `,
+  )
+  for (;;) {
+    const [, kind, ticks = ''] = local.exec(await readFile('/proc/net/tcp', 'utf8')) ?? []
+    // 1 is the timer of what has not been acknowledged yet.
+    if (kind === '02') return Number.parseInt(ticks, 16) / 100
+    if (kind === undefined || kind === '00') return Number.NaN
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
 
 test('socketOptions may be any iterable', async (t) => {
