@@ -1,6 +1,7 @@
 // The AVA suite: compiling it, running it, counting its results.
 
 import { existsSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { at, compileTypeScript, filesBelow, hashFiles, isDone, markDone, observe, say } from './steps.mjs'
 
 /** Compiles test/ to build/test/, where AVA finds it. */
@@ -21,8 +22,28 @@ export function compileTests() {
  */
 export async function runAva(node = process.execPath) {
   say(`AVA on ${node}`)
-  const { code, output } = await observe(node, [at('node_modules/ava/entrypoints/cli.mjs')], {
-    env: { ...process.env, npm_node_execpath: node, NODE: node },
+  return await observeAva(node, [], {})
+}
+
+/**
+ * Runs the integration tests over every way to the broker but TCP, which `runAva()` has.
+ *
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+export async function runWays() {
+  const { ways } = await import(pathToFileURL(at('build/test/helpers/ways.js')))
+  const counts = { passed: 0, failed: 0 }
+  for (const way of Object.keys(ways).filter((name) => name !== 'tcp')) {
+    say(`The integration tests over ${way}`)
+    const files = ['build/test/integration/*.test.js']
+    addCounts(counts, await observeAva(process.execPath, files, { AIOMQTT_TEST_WAY: way }))
+  }
+  return counts
+}
+
+async function observeAva(node, files, environment) {
+  const { code, output } = await observe(node, [at('node_modules/ava/entrypoints/cli.mjs'), ...files], {
+    env: { ...process.env, ...environment, npm_node_execpath: node, NODE: node },
   })
   // AVA sums up what passed only when nothing failed; its line for each test is there in either case.
   const passed = output.match(/^\s*✔ /gm)?.length ?? 0

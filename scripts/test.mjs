@@ -1,8 +1,8 @@
 // npm test: sets up what is missing, then everything that must hold: lint and format, the native tests under
-// AddressSanitizer and UndefinedBehaviorSanitizer, and the AVA suite. The last line says `N passed, N failed`;
-// a step that fails as a whole counts as one.
+// AddressSanitizer and UndefinedBehaviorSanitizer, and the AVA suite, with its integration tests over every way to the
+// broker. The last line says `N passed, N failed`; a step that fails as a whole counts as one.
 
-import { addCounts, compileTests, printCounts, runAva } from './ava.mjs'
+import { addCounts, compileTests, printCounts, runAva, runWays } from './ava.mjs'
 import { lint } from './lint.mjs'
 import { runNativeTests } from './native-tests.mjs'
 import { setup } from './setup.mjs'
@@ -31,6 +31,7 @@ await main(async () => {
     })
     await step('Compiling the tests', compileTests)
     await step('Tests', () => runAva())
+    await step('Integration tests over every way', runWays)
   }
   printCounts(counts)
 })

@@ -2,6 +2,7 @@ import { Client, type ClientOptions, type Message } from 'aiomqtt'
 import type { ExecutionContext } from 'ava'
 import { within } from './deadline.js'
 import { Peer, type Received, type Session, type Welcome } from './peer.js'
+import { placeOf } from './ways.js'
 
 /** How long a client may take for what it is expected to do. */
 export const patience = 5_000
@@ -23,13 +24,24 @@ export function clientOf(
   return client
 }
 
-/** A client connected with a server; the test's end disconnects it. */
+/** The same for a server that is reached over the way which was chosen for this run of the tests (ways.ts). */
+export async function clientTo(
+  t: ExecutionContext,
+  server: { host: string; port: number },
+  options: ClientOptions = {},
+): Promise<Client> {
+  const { options: way, ...place } = await placeOf(server)
+  return clientOf(t, place, { ...way, ...options })
+}
+
+/** A client of `clientTo()`, connected. */
 export async function connected(
   t: ExecutionContext,
   server: { host: string; port: number },
   options: ClientOptions = {},
 ): Promise<Client> {
-  return await within(patience, 'connecting', clientOf(t, server, options).connect())
+  const client = await clientTo(t, server, options)
+  return await within(patience, 'connecting', client.connect())
 }
 
 /** A scripted peer; the test's end closes it. */

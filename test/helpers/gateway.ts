@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { createServer as createWebServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { Identity } from './certificates.js'
 
 interface Target {
   host: string
@@ -24,6 +27,7 @@ export class WebSocketGateway {
   readonly sockets: Socket[] = []
 
   private constructor(
+    private readonly handshaking: NetServer,
     private readonly server: WebSocketServer,
     private readonly target: Target,
     private readonly cut: Cut | null,
@@ -36,14 +40,25 @@ export class WebSocketGateway {
     })
   }
 
-  static async to(target: Target, cut: Cut | null = null): Promise<WebSocketGateway> {
-    const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'mqtt' })
-    await once(server, 'listening')
-    return new WebSocketGateway(server, target, cut)
+  /** @param identity for TLS */
+  static async to(
+    target: Target,
+    cut: Cut | null = null,
+    identity: Identity | null = null,
+  ): Promise<WebSocketGateway> {
+    const handshakes =
+      identity === null
+        ? createWebServer()
+        : createTlsServer({ cert: identity.certificate, key: identity.key })
+    const server = new WebSocketServer({ server: handshakes, handleProtocols: () => 'mqtt' })
+    handshakes.listen(0, '127.0.0.1')
+    await once(handshakes, 'listening')
+    handshakes.unref()
+    return new WebSocketGateway(handshakes, server, target, cut)
   }
 
   get port(): number {
-    return (this.server.address() as { port: number }).port
+    return (this.handshaking.address() as { port: number }).port
   }
 
   /** The connections that are open. */
@@ -58,8 +73,9 @@ export class WebSocketGateway {
 
   async close(): Promise<void> {
     for (const client of this.server.clients) client.terminate()
-    const closed = once(this.server, 'close')
+    const closed = once(this.handshaking, 'close')
     this.server.close()
+    this.handshaking.close()
     await closed
   }
 

@@ -24,18 +24,11 @@ export class Relay {
       relay.#near.add(near)
       near.on('close', () => relay.#near.delete(near))
       const far = connect({ ...target, noDelay: true })
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        relay.#sockets.add(one)
-        one.on('error', () => other.resetAndDestroy())
-        one.on('close', () => {
-          relay.#sockets.delete(one)
-          other.destroy()
-        })
-        one.pipe(other)
+      for (const socket of [near, far]) {
+        relay.#sockets.add(socket)
+        socket.on('close', () => relay.#sockets.delete(socket))
       }
+      joinStreams(near, far, (socket) => socket.resetAndDestroy())
     })
     return relay
   }
@@ -56,5 +49,24 @@ export class Relay {
     this.#server.close()
     this.cut()
     await closed
+  }
+}
+
+/**
+ * Passes on what comes to either of two sockets, and its end.
+ * @param abandon what happens to the one when the other has failed
+ */
+export function joinStreams(
+  near: Socket,
+  far: Socket,
+  abandon: (socket: Socket) => void = (socket) => socket.destroy(),
+): void {
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    one.on('error', () => abandon(other))
+    one.on('close', () => other.destroy())
+    one.pipe(other)
   }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { joinStreams } from './relay.js'
 
 /** A SOCKS proxy as a test writes it: it connects everybody with one target, and keeps what it was asked for. */
 export class SocksPeer {
@@ -24,7 +25,7 @@ export class SocksPeer {
   static async to(target: { host: string; port: number }): Promise<SocksPeer> {
     const server = createServer()
     const peer = new SocksPeer(server, target)
-    server.listen(0, '127.0.0.1')
+    server.listen(0, '127.0.0.1').unref()
     await once(server, 'listening')
     return peer
   }
@@ -53,8 +54,7 @@ export class SocksPeer {
     }
     const far = connect({ ...this.target, noDelay: true })
     this.#sockets.add(far)
-    far.on('error', () => socket.destroy())
-    socket.pipe(far).pipe(socket)
+    joinStreams(socket, far)
   }
 }
 

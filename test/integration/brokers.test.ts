@@ -1,9 +1,10 @@
-import { MqttCodeError, MqttConnectError, type MqttError, ProtocolVersion } from 'aiomqtt'
+import { MqttCodeError, MqttConnectError, MqttError, ProtocolVersion } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
-import { atOnce, clientOf, connected, freshTopic, nextMessage, patience } from '../helpers/client.js'
+import { atOnce, clientTo, connected, freshTopic, nextMessage, patience } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { protocols } from '../helpers/protocols.js'
+import { isDirect } from '../helpers/ways.js'
 
 const test = anyTest as TestFn<{ guarded: Mosquitto; limited: Mosquitto }>
 
@@ -51,7 +52,7 @@ for (const { name, protocol } of protocols) {
     ['no user', {}],
   ] as const) {
     test(`${name}: ${what} is refused at once, and the client can try again`, async (t) => {
-      const client = clientOf(t, t.context.guarded, { protocol, ...options })
+      const client = await clientTo(t, t.context.guarded, { protocol, ...options })
       for (let round = 0; round < 2; round++) {
         const error = (await rejection(atOnce, 'connect()', client.connect())) as MqttConnectError
         t.true(error instanceof MqttConnectError)
@@ -103,7 +104,8 @@ for (const { name, protocol } of protocols) {
       /^\[code:(139|7)\] (Server shutting down|The connection was lost\.)$/,
     )
     const refused = (await rejection(atOnce, 'connect()', client.connect())) as MqttError
-    t.is(refused.message, `[Errno 111] Connection refused (127.0.0.1:${broker.port})`)
+    if (isDirect) t.is(refused.message, `[Errno 111] Connection refused (127.0.0.1:${broker.port})`)
+    else t.true(refused instanceof MqttError)
     await broker.restart()
     await within(patience, 'connecting', client.connect())
     await client.publish(freshTopic(), 'x', { qos: 2 })
@@ -137,7 +139,7 @@ for (const { name, protocol } of protocols) {
     broker.pause()
     await t.throwsAsync(client.publish('a', '', { qos: 1, timeout: 0.1 }), { message: 'Operation timed out' })
     await t.throwsAsync(client.subscribe('a', { timeout: 0.1 }), { message: 'Operation timed out' })
-    const other = clientOf(t, broker, { protocol, timeout: 0.2 })
+    const other = await clientTo(t, broker, { protocol, timeout: 0.2 })
     await t.throwsAsync(other.connect(), { message: 'Operation timed out' })
     const waiting = client.publish('a', 'later', { qos: 1 })
     broker.resume()

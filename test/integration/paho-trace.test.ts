@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from 'ava'
-import { clientOf, connected, freshTopic } from '../helpers/client.js'
+import { clientTo, connected, freshTopic } from '../helpers/client.js'
 import { Recorder } from '../helpers/logger.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 
@@ -23,7 +23,7 @@ function fromPaho(logger: Recorder): string[] {
 
 test.serial("Paho's trace reaches a logger that wants it, as long as it is connected", async (t) => {
   const curious = new Curious()
-  const client = clientOf(t, t.context.broker, { logger: curious, identifier: 'curious' })
+  const client = await clientTo(t, t.context.broker, { logger: curious, identifier: 'curious' })
   await client.connect()
   await client.publish(freshTopic(), 'x', { qos: 1 })
   await client.disconnect()

@@ -1,6 +1,6 @@
 import { type ClientOptions, ProtocolVersion } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
-import { clientOf, connected, freshTopic, nextMessage, nextMessages, patience } from '../helpers/client.js'
+import { clientTo, connected, freshTopic, nextMessage, nextMessages, patience } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { protocols } from '../helpers/protocols.js'
@@ -73,7 +73,7 @@ for (const { name, protocol } of protocols) {
       const relay = await Relay.to(broker)
       t.teardown(() => relay.close())
       const topic = freshTopic()
-      const client = clientOf(t, relay, persistent(protocol))
+      const client = await clientTo(t, relay, persistent(protocol))
       await client.connect()
       await client.subscribe(topic, { qos: 2 })
       const publisher = await connected(t, broker, { protocol })

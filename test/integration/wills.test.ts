@@ -1,6 +1,6 @@
 import { type ClientOptions, ProtocolVersion, Will } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
-import { clientOf, connected, freshTopic, nextMessage } from '../helpers/client.js'
+import { clientTo, connected, freshTopic, nextMessage } from '../helpers/client.js'
 import { rejection } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { protocols } from '../helpers/protocols.js'
@@ -24,7 +24,7 @@ for (const { name, protocol } of protocols) {
       const topic = freshTopic()
       const watcher = await connected(t, broker, { protocol })
       await watcher.subscribe(topic, { qos: 2 })
-      const client = clientOf(t, relay, { protocol, will: { topic, payload: 'gone', qos } })
+      const client = await clientTo(t, relay, { protocol, will: { topic, payload: 'gone', qos } })
       await client.connect()
       const lost = rejection(5_000, 'next()', client.messages.next())
       relay.cut()
@@ -40,7 +40,7 @@ for (const { name, protocol } of protocols) {
     const topic = freshTopic()
     const watcher = await connected(t, broker, { protocol })
     await watcher.subscribe(topic)
-    const client = clientOf(t, relay, {
+    const client = await clientTo(t, relay, {
       protocol,
       will: new Will(topic, Uint8Array.of(0, 255), { retain: true }),
     })
@@ -82,7 +82,7 @@ test('MQTT 5: a will carries its properties', async (t) => {
     userProperty: [['a', 'b']] as Array<[string, string]>,
     responseTopic: 'r',
   }
-  const client = clientOf(t, relay, {
+  const client = await clientTo(t, relay, {
     protocol: ProtocolVersion.V5,
     will: { topic, payload: 'gone', properties },
   })
