@@ -127,6 +127,11 @@ export class Session {
     socket.on('data', (chunk) => this.#receive(chunk))
   }
 
+  /** The protocol level of the client's CONNECT. */
+  get version(): 3 | 4 | 5 {
+    return this.#version
+  }
+
   /** Every byte that the client sent. */
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length)

@@ -3,37 +3,10 @@ import test, { type ExecutionContext } from 'ava'
 import { atOnce, clientOf, isPending, listening, nextMessage, paired, patience } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { freePort } from '../helpers/mosquitto.js'
-import type { Peer, Session } from '../helpers/peer.js'
 import { protocols } from '../helpers/protocols.js'
+import { lasting, message, reached, quickly as reconnect, welcomed } from '../helpers/reconnect.js'
 
 const { V311, V5 } = ProtocolVersion
-
-/** Comes back quickly, so that a test need not wait. */
-const reconnect = { minDelay: 0.01, maxDelay: 0.05 }
-
-/** A session that outlives its connections. */
-function lasting(protocol: ProtocolVersion): ClientOptions {
-  return protocol === V5 ? { protocol } : { protocol, identifier: 'lasting', cleanSession: false }
-}
-
-/** The next connection of a client, with its CONNECT read and a CONNACK sent that says whether there is a session. */
-function welcomed(peer: Peer, sessionPresent = false): Promise<Session> {
-  return within(patience, 'coming back', peer.welcome({ sessionPresent }))
-}
-
-/** Resolves when the client is in this state. */
-async function reached(client: Client, state: Client['state']): Promise<void> {
-  const changes = client.states
-  if (client.state === state) return
-  const watching = (async () => {
-    for await (const change of changes) if (change.state === state) return
-  })()
-  await within(patience, `the state ${state}`, watching)
-}
-
-function message(topic: string, payload: string) {
-  return { cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false } as const
-}
 
 for (const { name, protocol } of protocols) {
   test(`${name}: iteration goes on over the gap`, async (t) => {

@@ -585,6 +585,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
       operation.command = this.encodeFilters(COMMAND_SUBSCRIBE, operation.number, call)
       this.log?.sendingFilters(true, call.filters, operation.number)
       this.filters.add(operation)
+      this.submitFilters(operation)
     }
   }
 
