@@ -330,7 +330,9 @@ void Connection::on_paho_finished(std::uint16_t packet_identifier) noexcept {
   const auto operation = operations_.finish(packet_identifier);
   if (!operation || ended_) return;
   {
-    Inbox::Writer writer(*inbox_);
+    // On the I/O thread it is in the middle of a burst, whose end rings.
+    Inbox::Writer writer(*inbox_,
+                         ApiThread::is_current() ? Inbox::Ring::kAtEnd : Inbox::Ring::kLater);
     writer.append({event::kDone, number_, operation->number, 0,
                    static_cast<std::uint32_t>(operation->codes.size()), operation->code},
                   operation->codes);

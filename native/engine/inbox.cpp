@@ -51,6 +51,11 @@ Inbox::Chunk& Inbox::new_chunk() {
   return *chunks_.back();
 }
 
+void Inbox::ring() {
+  const std::lock_guard lock(mutex_);
+  ring_if_needed();
+}
+
 void Inbox::ring_if_needed() {
   if (rung_ || closed_ || chunks_.empty()) return;
   rung_ = true;

@@ -53,11 +53,17 @@ class Inbox {
   Inbox(std::function<void()> ring, std::function<void()> on_room)
       : ring_(std::move(ring)), on_room_(std::move(on_room)) {}
 
+  // kLater: the writer sees to it that ring() follows, so that more can be drained at once.
+  enum class Ring : std::uint8_t { kAtEnd, kLater };
+
   // Holds the inbox while a burst is written; rings when it ends.
   class Writer {
    public:
-    explicit Writer(Inbox& inbox) : inbox_(inbox), lock_(inbox.mutex_) {}
-    ~Writer() { inbox_.ring_if_needed(); }
+    explicit Writer(Inbox& inbox, Ring ring = Ring::kAtEnd)
+        : inbox_(inbox), lock_(inbox.mutex_), ring_(ring) {}
+    ~Writer() {
+      if (ring_ == Ring::kAtEnd) inbox_.ring_if_needed();
+    }
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
@@ -71,7 +77,11 @@ class Inbox {
    private:
     Inbox& inbox_;
     std::unique_lock<std::mutex> lock_;
+    const Ring ring_;
   };
+
+  // Rings if something waits that was not rung for.
+  void ring();
 
   struct Drained {
     std::size_t records = 0;

@@ -1,6 +1,7 @@
 #include "engine/io_thread.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/clock.h"
 #include "engine/engine.h"
@@ -318,6 +319,7 @@ bool IoThread::work_through_burst() {
       case Connection::Taken::kForPaho: {
         if (connection.finish(*burst_)) note_unflushed(reading_);
         for_paho_ = connection.for_paho();
+        rings_later_ = true;
         return true;
       }
       case Connection::Taken::kEnds:
@@ -330,7 +332,9 @@ bool IoThread::work_through_burst() {
 }
 
 void IoThread::finish_burst() {
-  if (reading_->finish(*burst_)) reading_->output().flush();
+  const bool must_flush = reading_->finish(*burst_);
+  if (std::exchange(rings_later_, false)) reading_->inbox()->ring();
+  if (must_flush) reading_->output().flush();
   burst_.reset();
   read_again_if_more(reading_);
   reading_.reset();

@@ -103,6 +103,7 @@ class IoThread {
   std::unique_ptr<std::uint8_t[]> scratch_ = std::make_unique<std::uint8_t[]>(kScratchSize);
   std::shared_ptr<Connection> reading_;  // whose burst is being worked through
   std::optional<Burst> burst_;
+  bool rings_later_ = false;  // Paho worked in this burst, and what it said was not rung for
   Bytes for_paho_;
   std::unique_lock<std::mutex> paho_reads_now_{paho_reads_, std::defer_lock};
   std::vector<std::shared_ptr<Connection>> unflushed_;

@@ -156,6 +156,22 @@ TEST("inbox: the doorbell rings once between two drains that found nothing") {
   CHECK_EQ(counting.rings, 2);
 }
 
+TEST("inbox: what is to be rung for later waits for ring()") {
+  Counting counting;
+  {
+    Inbox::Writer writer(counting.inbox, Inbox::Ring::kLater);
+    Counting::append(writer, 1);
+  }
+  CHECK_EQ(counting.rings, 0);
+  counting.inbox.ring();
+  counting.inbox.ring();
+  CHECK_EQ(counting.rings, 1);
+  CHECK_EQ(counting.reader.drain().size(), 1U);
+  CHECK_EQ(counting.reader.drain().size(), 0U);
+  counting.inbox.ring();
+  CHECK_EQ(counting.rings, 1);
+}
+
 TEST("inbox: a closed one keeps and rings nothing, and drains nothing") {
   Counting counting;
   counting.write(1);
