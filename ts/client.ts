@@ -1,13 +1,14 @@
 import {
   type CallOptions,
   checkPublish,
+  type PublishCall,
   type PublishOptions,
   type SubscribeCallOptions,
 } from './call-options.js'
 import type { ClientOptions } from './client-options.js'
 import { ClientSettings } from './client-settings.js'
 import { type ClientState, StatesIterator } from './client-states.js'
-import { type ClientStats, Counters } from './client-stats.js'
+import type { ClientStats } from './client-stats.js'
 import type { Callable } from './errors.js'
 import { Inbox } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
@@ -18,6 +19,7 @@ import type { ReasonCode } from './reason-code.js'
 import { fromCaller } from './rejection.js'
 import { checkRequest, Requests } from './requests.js'
 import { checkSubscribe, checkUnsubscribe, type SubscribeTopic } from './subscriptions.js'
+import { Telemetry } from './telemetry.js'
 import type { TopicLike, WildcardLike } from './topic.js'
 import { checkKeys, checkSignal, checkTimeout } from './validate.js'
 
@@ -51,7 +53,7 @@ export class Client implements AsyncDisposable {
   readonly #inbox: Inbox
   readonly #lifecycle: Lifecycle
   readonly #requests: Requests
-  readonly #counters = new Counters()
+  readonly #telemetry = new Telemetry(this)
   #timeout: number
 
   /** Calls that may be pending before the logger gets a warning; 10. */
@@ -75,8 +77,8 @@ export class Client implements AsyncDisposable {
     let settings: ClientSettings
     try {
       settings = new ClientSettings(hostname, portOrOptions, options)
-      this.#inbox = new Inbox(settings, (_message, which) => {
-        this.#counters.dropped++
+      this.#inbox = new Inbox(settings, (message, which) => {
+        this.#telemetry.dropped(message, which)
         const dropped = which === 'newest' ? 'message' : 'oldest message'
         logger.warn(`Message queue is full. Discarding ${dropped}.`)
       })
@@ -94,11 +96,11 @@ export class Client implements AsyncDisposable {
         if (count > this.pendingCallsThreshold) logger.warn(`There are ${count} pending publish calls.`)
       },
     }
-    this.#lifecycle = new Lifecycle(settings, this.#inbox, policy, this.#counters)
+    this.#lifecycle = new Lifecycle(settings, this.#inbox, policy, this.#telemetry)
     const lifecycle = this.#lifecycle
     this.#requests = new Requests(
       {
-        publish: (call, timeout, entry) => lifecycle.calls.publish(call, timeout, entry),
+        publish: (call, timeout, entry) => this.#publish(call, timeout, entry),
         subscribe: (call, timeout, entry) => lifecycle.calls.subscribe(call, timeout, entry),
         get responseInformation() {
           return lifecycle.responseInformation
@@ -173,10 +175,16 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkPublish(this.#settings.protocol, topic, payload, options ?? undefined)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      return this.#lifecycle.calls.publish(call, call.timeout ?? this.#timeout, this.publish)
+      return this.#publish(call, call.timeout ?? this.#timeout, this.publish)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.publish))
     }
+  }
+
+  #publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
+    const publishing = this.#lifecycle.calls.publish(call, timeout, entry)
+    this.#telemetry.published(call)
+    return publishing
   }
 
   /**
@@ -240,7 +248,7 @@ export class Client implements AsyncDisposable {
 
   /** What the client has done so far, and what it has to do. */
   get stats(): ClientStats {
-    return Object.freeze({ ...this.#counters.snapshot(), ...this.#inbox.waiting })
+    return Object.freeze({ ...this.#telemetry.snapshot(), ...this.#inbox.waiting })
   }
 
   /** The client identifier; after `connect()` the one that the broker assigned, if it assigned one (MQTT 5). */

@@ -13,7 +13,6 @@ import {
 } from './binding.js'
 import { BrokerLimits } from './broker-limits.js'
 import type { PublishCall } from './call-options.js'
-import type { Counters, Traffic } from './client-stats.js'
 import { type ConnectionEnd, cleanEnd, connectionEnd } from './connection-end.js'
 import { type Callable, MqttCodeError } from './errors.js'
 import type { Inbox } from './inbox.js'
@@ -27,6 +26,7 @@ import { type ReasonCode, receivedReasonCode } from './reason-code.js'
 import type { ConnectionEvents, Runtime } from './runtime.js'
 import type { Session } from './session/session.js'
 import type { FiltersCall } from './subscriptions.js'
+import type { Telemetry, Traffic } from './telemetry.js'
 import type { Link } from './transports/link.js'
 
 /** Payloads of this many bytes are copied once, and no more. */
@@ -45,7 +45,7 @@ export interface ConnectionOwner {
   readonly manualAcks: boolean
   readonly policy: CallPolicy
   readonly log: PacketLog | null
-  readonly counters: Counters
+  readonly telemetry: Telemetry
   /** @param properties CONNACK's; null on MQTT 3.x */
   onOpened(sessionPresent: boolean, properties: Properties | null): void
   /** @param state for the `session` of the next connection's options */
@@ -82,7 +82,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
   private readonly operations: PendingOperations
   private readonly inbox: Inbox
   private readonly log: PacketLog | null
-  private readonly counters: Counters
+  private readonly telemetry: Telemetry
 
   /**
    * @param number what `Binding.open()` gave
@@ -101,18 +101,10 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     this.inbox = owner.inbox
     this.log = owner.log
     this.acknowledgements = owner.manualAcks ? new Acknowledgements(runtime, number) : null
-    this.counters = owner.counters
-    this.counters.begin(this)
+    this.telemetry = owner.telemetry
     this.operations = session ?? new PendingOperations(runtime, number, owner.policy)
+    this.telemetry.begin(this, this.operations)
     runtime.listen(number, this)
-  }
-
-  get inflight(): number {
-    return this.isClosed ? 0 : this.operations.unacknowledged
-  }
-
-  get pending(): number {
-    return this.isClosed ? 0 : this.operations.pending
   }
 
   measure(into: Float64Array): void {
@@ -180,7 +172,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
   opened(sessionPresent: boolean, raw: Buffer): void {
     if (this.isClosed) return
     this.isOpened = true
-    this.counters.connected()
+    this.telemetry.connected()
     let properties: Properties | null = null
     if (this.hasProperties) {
       // A copy: these properties stay, and the slab must not stay with them.
@@ -191,7 +183,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
   }
 
   message(message: Message): void {
-    this.counters.messagesReceived++
+    this.telemetry.received(message)
     this.log?.receivedPublish(message)
     this.inbox.push(message)
   }
@@ -208,7 +200,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     } else if (operation.kind === COMMAND_UNSUBSCRIBE) {
       settle(operation, PacketTypes.UNSUBACK, bytes.find((value) => value >= UNSPECIFIED_ERROR) ?? 0)
     } else {
-      if (code < UNSPECIFIED_ERROR) this.counters.messagesSent++
+      if (code < UNSPECIFIED_ERROR) this.telemetry.sent()
       settle(operation, acknowledgement(operation.qos, code), code)
     }
   }
@@ -222,7 +214,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
   }
 
   session(state: Uint8Array, received: number, sent: number): void {
-    this.counters.end(this, received, sent)
+    this.telemetry.end(this, received, sent)
     this.owner.onSession(this.acknowledgements?.session(state) ?? Uint8Array.from(state))
   }
 

@@ -11,6 +11,7 @@ export {
 } from './client-options.js'
 export type { ClientState, StateChange, StatesIterator } from './client-states.js'
 export type { ClientStats } from './client-stats.js'
+export type { DropEvent, MessageEvent, PublishEvent, StateEvent } from './diagnostics.js'
 export {
   MqttCodeError,
   MqttConnectError,

@@ -3,7 +3,6 @@ import type { ConnectionOptions } from './binding.js'
 import { unsupportedOptions } from './client-options.js'
 import type { ClientSettings } from './client-settings.js'
 import { type StateChange, StateLog } from './client-states.js'
-import type { Counters } from './client-stats.js'
 import { type Calls, Connection, type ConnectionOwner } from './connection.js'
 import { type ConnectionEnd, cleanEnd, endCause, withoutStack } from './connection-end.js'
 import {
@@ -25,6 +24,7 @@ import type { Host } from './reconnect/hosts.js'
 import { type Plan, Reconnector } from './reconnect/reconnector.js'
 import { runtime } from './runtime.js'
 import { Session } from './session/session.js'
+import type { Telemetry } from './telemetry.js'
 import type { Link, LinkFields } from './transports/link.js'
 
 /** Paho's code for a call without a connection. */
@@ -77,7 +77,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     private readonly settings: ClientSettings,
     readonly inbox: Inbox,
     readonly policy: LifecyclePolicy,
-    readonly counters: Counters,
+    readonly telemetry: Telemetry,
   ) {
     const { identifier, logger, hostname, port, reconnect, offlineQueue, store } = settings
     this.identifier = identifier
@@ -330,6 +330,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
 
   private setState(change: StateChange): void {
     this.states.add(change)
+    this.telemetry.stateChanged(change)
   }
 
   private connectionOptions(fields: LinkFields): ConnectionOptions {

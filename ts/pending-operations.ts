@@ -45,7 +45,11 @@ export class PendingOperations implements OperationOwner {
 
   /** Operations whose promises are pending. */
   get pending(): number {
-    return this.calls + this.waiting.length
+    let pending = 0
+    for (const operation of this.operations) {
+      if (operation?.state === WAITING || operation?.state === PENDING) pending++
+    }
+    return pending
   }
 
   /** The number for the next operation. */
@@ -114,7 +118,7 @@ export class PendingOperations implements OperationOwner {
     }
     this.operations.length = 1
     this.freeNumbers.length = 0
-    this.queued = this.calls = 0
+    this.queued = 0
   }
 
   /** Its number is taken. */

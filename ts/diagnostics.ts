@@ -1,0 +1,45 @@
+import { channel } from 'node:diagnostics_channel'
+import type { Client } from './client.js'
+import type { StateChange } from './client-states.js'
+import type { Message } from './message.js'
+import type { Properties } from './properties.js'
+import type { QoS } from './validate.js'
+
+// What this library tells node:diagnostics_channel, while someone listens: the names of the channels, and what their
+// subscribers get. Subscribers run at once, on the way of each message, and what they throw is an uncaught exception.
+
+/** `aiomqtt:state`: the client's state has changed, as `Client.states` tells it. */
+export interface StateEvent extends StateChange {
+  readonly client: Client
+}
+
+/** `aiomqtt:publish`: a call of `publish()` or `request()` was accepted, and leaves with what else this tick sends. */
+export interface PublishEvent {
+  readonly client: Client
+  readonly topic: string
+  /** Bytes are the caller's, and theirs to change afterwards. Numbers and booleans are text already. */
+  readonly payload: string | Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  /** Undefined for none. */
+  readonly properties: Properties | undefined
+}
+
+/** `aiomqtt:message`: a message came, and goes to a queue or is dropped next. */
+export interface MessageEvent {
+  readonly client: Client
+  readonly message: Message
+}
+
+/** `aiomqtt:drop`: a message was dropped, because the queue was full. */
+export interface DropEvent {
+  readonly client: Client
+  readonly message: Message
+  /** Whether it was the message that came (`overflow: 'drop-newest'`), or one that waited (`'drop-oldest'`). */
+  readonly which: 'newest' | 'oldest'
+}
+
+export const stateChannel = channel('aiomqtt:state')
+export const publishChannel = channel('aiomqtt:publish')
+export const messageChannel = channel('aiomqtt:message')
+export const dropChannel = channel('aiomqtt:drop')
