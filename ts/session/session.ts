@@ -176,7 +176,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     if (!isReconnect && !hasSession) this.subscriptions.clear()
     if (mustSubscribe) this.resubscribe()
     for (const operation of this.filters) this.submitFilters(operation)
-    for (const operation of this.held) this.submit(operation, false)
+    for (const operation of this.held) this.submitHeld(operation, connection)
     this.held.clear()
     this.flows.rewind()
     this.pump()
@@ -392,7 +392,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     if (offline === null ? !this.isGap : !offline.takes(call.qos)) throw new MqttCodeError(NOT_CONNECTED)
     // An alias would mean nothing, or something else, to the next connection.
     if (call.topic === '') throw refusal(TOPIC_ALIAS_INVALID)
-    offline?.makeRoom(contentLength(call), (oldest, why) => this.reject(oldest, why))
+    offline?.makeRoom(lengthOf(call), (oldest, why) => this.reject(oldest, why))
     return offline !== null
   }
 
@@ -452,13 +452,11 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
 
   /** @returns false when there is no packet identifier left */
   private prepare(flow: SessionOperation, { limits, hasProperties }: Connection): boolean {
-    if (!flow.isChecked && limits !== null) {
-      const refused = thrownBy(() => checkFlow(flow, limits, hasProperties))
-      if (refused !== null) {
-        if (flow.isKept) this.warn(`A message of the store cannot be sent: ${refused().message}`)
-        this.reject(flow, refused)
-        return true
-      }
+    const refused = thrownBy(() => checkPublish(flow, limits, hasProperties))
+    if (refused !== null) {
+      if (flow.isKept) this.warn(`A message of the store cannot be sent: ${refused().message}`)
+      this.reject(flow, refused)
+      return true
     }
     if (flow.identifier === 0) {
       flow.identifier = this.identifiers.take()
@@ -482,10 +480,16 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     runtime.changed()
   }
 
+  private submitHeld(publish: SessionOperation, { limits, hasProperties }: Connection): void {
+    const refused = thrownBy(() => checkPublish(publish, limits, hasProperties))
+    if (refused === null) this.submit(publish, false)
+    else this.reject(publish, refused)
+  }
+
   private submitFilters(operation: SessionOperation): void {
     const { open } = this
     if (open === null || operation.isSubmitted) return
-    const refused = operation.isChecked ? null : thrownBy(() => checkFilters(operation, open))
+    const refused = thrownBy(() => checkFilters(operation, open))
     operation.identifier = this.identifiers.take()
     if (refused !== null || operation.identifier === 0) {
       this.reject(operation, refused ?? queueFull)
@@ -633,16 +637,21 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   }
 }
 
-/** What the broker says that it does not take, of what was meant for another connection. */
-function checkFlow(flow: SessionOperation, limits: BrokerLimits, hasProperties: boolean): void {
-  const { command } = flow
-  if (command === null) return
+/**
+ * Checks a publish that was not meant for this connection.
+ * @throws {MqttCodeError} the broker does not take it
+ */
+function checkPublish(publish: SessionOperation, limits: BrokerLimits | null, hasProperties: boolean): void {
+  const { command, isChecked, qos, contentLength } = publish
+  if (isChecked || command === null || limits === null) return
   const isRetained = ((command[5] as number) & MESSAGE_RETAIN) !== 0
   const encodesProperties = !hasProperties || word(command, COMMAND_WORDS + 1) > 0
-  limits.checkEncoded(flow.qos, isRetained, encodesProperties, flow.contentLength)
+  limits.checkEncoded(qos, isRetained, encodesProperties, contentLength)
 }
 
-function checkFilters({ kind, filters }: SessionOperation, { limits }: Connection): void {
+/** The same for SUBSCRIBE and UNSUBSCRIBE. */
+function checkFilters({ kind, filters, isChecked }: SessionOperation, { limits }: Connection): void {
+  if (isChecked) return
   const call = filters as FiltersCall
   if (kind === COMMAND_SUBSCRIBE) limits?.checkSubscribe(call)
   else limits?.checkFiltersSize(call, 0)
@@ -659,7 +668,7 @@ function thrownBy(check: () => void): MakeError | null {
 }
 
 /** The bytes of a message's topic, properties and payload. */
-function contentLength({ topic, encodedProperties, payload }: PublishCall): number {
+function lengthOf({ topic, encodedProperties, payload }: PublishCall): number {
   const payloadLength = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
   return Buffer.byteLength(topic) + (encodedProperties?.length ?? 0) + payloadLength
 }
