@@ -28,7 +28,7 @@ export class Relay {
         relay.#sockets.add(socket)
         socket.on('close', () => relay.#sockets.delete(socket))
       }
-      joinStreams(near, far, (socket) => socket.resetAndDestroy())
+      joinStreams(near, far, reset)
     })
     return relay
   }
@@ -40,7 +40,7 @@ export class Relay {
 
   /** Resets every connection; new ones are passed on as before. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) reset(socket)
   }
 
   /** Resets every connection and takes no more. */
@@ -50,6 +50,12 @@ export class Relay {
     this.cut()
     await closed
   }
+}
+
+/** Ends a connection with a reset, where that can be done: libuv keeps a socket that was shut down for ever then. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /**
