@@ -139,6 +139,9 @@ void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force)
     connection->note_closing();
     connection->release();
     connection->output().flush();
+    // What was done before is told before the end is.
+    note_done(connection);
+    flush();
   }
   Engine::instance().io().close(connection, force);
 }
