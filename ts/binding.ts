@@ -99,6 +99,8 @@ export interface ConnectionOptions {
   properties: Uint8Array
   /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
   maxInflight: number
+  /** MQTT 5: the most topic aliases that PUBLISH may be given, within the broker's limit; 0 to 65,535. */
+  topicAliases: number
   /**
    * The engine acknowledges no QoS 1 or 2 message by itself: `COMMAND_ACKNOWLEDGE` does. Both are delivered at once,
    * QoS 2 before its PUBREL, and RELEASED tells of that; PUBCOMP is still the engine's.

@@ -122,7 +122,12 @@ export interface ClientOptions {
    * connection.
    */
   manualAcks?: boolean | null | undefined
-  /** MQTT 5: the most topic aliases to use, within the broker's limit, 0 to 65535; 0. */
+  /**
+   * MQTT 5: the most topic aliases to use, within the broker's limit, 0 to 65535; 0. Topics that are published again are
+   * sent as a number of three bytes then, which is decided message by message as they leave: the topic that was used the
+   * longest time ago gives its alias away. With more topics in turn than aliases, each message costs three bytes more.
+   * Not together with the property `topicAlias` of a publish.
+   */
   topicAliases?: number | null | undefined
   /** MQTT 5: enhanced authentication. */
   authentication?: Authentication | null | undefined
@@ -172,7 +177,6 @@ export const CLIENT_OPTION_NAMES: readonly string[] = Object.keys(NAMES)
 export function unsupportedOptions(settings: ClientSettings): string[] {
   const used: Record<string, boolean> = {
     store: settings.store !== null,
-    topicAliases: settings.topicAliases > 0,
     authentication: settings.authentication !== null,
   }
   return Object.keys(used).filter((name) => used[name])

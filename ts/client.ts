@@ -21,7 +21,7 @@ import { checkRequest, Requests } from './requests.js'
 import { checkSubscribe, checkUnsubscribe, type SubscribeTopic } from './subscriptions.js'
 import { Telemetry } from './telemetry.js'
 import type { TopicLike, WildcardLike } from './topic.js'
-import { checkKeys, checkSignal, checkTimeout } from './validate.js'
+import { checkKeys, checkSignal, checkTimeout, rangeError } from './validate.js'
 
 /** Options of `Client.connect()`. */
 export interface ConnectOptions {
@@ -182,6 +182,9 @@ export class Client implements AsyncDisposable {
   }
 
   #publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
+    if (call.properties?.topicAlias !== undefined && this.#settings.topicAliases > 0) {
+      throw rangeError('Property topicAlias and the option topicAliases cannot be combined')
+    }
     const publishing = this.#lifecycle.calls.publish(call, timeout, entry)
     this.#telemetry.published(call)
     return publishing

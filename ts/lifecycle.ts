@@ -345,6 +345,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       cleanStart,
       keepalive,
       properties: properties === null ? new Uint8Array(0) : properties.encode(),
+      topicAliases: settings.topicAliases,
       maxInflight: settings.maxInflightMessages,
       holdAcknowledgements: settings.manualAcks,
     }

@@ -49,7 +49,7 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
       inbox_(std::move(inbox)),
       output_(poller, {number, kStreamPart}),
       operations_(saved_packet_identifier(options_.session)),
-      outbound_(operations_, output_, options_.max_inflight),
+      outbound_(operations_, output_, options_.max_inflight, options_.topic_aliases),
       held_(options_.hold_acknowledgements
                 ? std::make_unique<HeldMessages>(announced(options_.fields).receive_maximum)
                 : nullptr),
@@ -198,6 +198,7 @@ Connection::Taken Connection::on_connack(const Packet& packet, Ending& ending) {
     keepalive_ms_ = std::int64_t{connack.values.server_keep_alive} * 1000;
   }
   outbound_.lower_window(connack.values.receive_maximum);
+  outbound_.allow_aliases(connack.values.topic_alias_maximum, connack.values.maximum_packet_size);
   // MQTT 3.1 has no Session Present flag; there the session is taken to be what was asked for.
   const bool session_is_gone =
       version() == kMqtt31 ? options_.fields.clean_start : !connack.session_present;

@@ -42,6 +42,8 @@ struct ConnectionOptions {
   std::optional<TlsOptions> tls;
   ConnectFields fields;
   std::uint16_t max_inflight = 65535;
+  // Outbound topic aliases to use at most.
+  std::uint16_t topic_aliases = 0;
   // JavaScript acknowledges QoS 1 and 2 messages itself.
   bool hold_acknowledgements = false;
   // What the last connection of the same session left behind (a SESSION event); may be empty.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/properties.h"
+
 namespace aiomqtt {
 namespace {
 
@@ -11,6 +13,11 @@ constexpr std::size_t kSubscriptionWords = 7;
 
 // With one more under way Paho would hold back everything else of the connection, QoS 0 too.
 constexpr std::uint16_t kMostUnderWay = 65533;
+
+// The most that a PUBLISH has beside its topic, its properties and its payload: the fixed header,
+// two lengths, a packet identifier, and a new alias.
+constexpr std::size_t kMostBesideContent =
+    kLongestFixedHeader + 2 + 4 + 2 + TopicAliases::kPropertySize;
 
 // So many bytes are fed before Paho works on them: until it has, the stream does not look
 // congested.
@@ -28,8 +35,12 @@ std::uint32_t CommandView::word(std::size_t i) const noexcept {
   return value;
 }
 
-Outbound::Outbound(Operations& operations, Output& output, std::uint16_t window) noexcept
-    : operations_(operations), output_(output), window_(std::min(window, kMostUnderWay)) {}
+Outbound::Outbound(Operations& operations, Output& output, std::uint16_t window,
+                   std::uint16_t topic_aliases) noexcept
+    : operations_(operations),
+      output_(output),
+      window_(std::min(window, kMostUnderWay)),
+      aliases_(topic_aliases) {}
 
 void Outbound::submit(CommandView command, const SharedBuffer& payload, std::vector<Done>& done) {
   if (command.kind() == command::kCancel) {
@@ -109,8 +120,16 @@ void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
   const std::size_t topic_size = command.word(4);
   const std::size_t properties_size = command.word(5);
   const Bytes bytes = command.after(kPublishWords);
-  const char* const topic = reinterpret_cast<const char*>(bytes.data());
-  const Bytes properties = bytes.subspan(topic_size + 1, properties_size);
+  const char* topic = reinterpret_cast<const char*>(bytes.data());
+  Bytes properties = bytes.subspan(topic_size + 1, properties_size);
+  TopicAliases::Choice alias;
+  if (!aliases_.is_empty()) {
+    const std::size_t size =
+        topic_size + properties_size + (payload ? payload->size() : command.word(6));
+    alias = aliases_.choose({topic, topic_size}, size + kMostBesideContent <= maximum_packet_size_);
+    if (alias.alias != 0) properties = with_alias(properties, alias.alias);
+    if (alias.is_known) topic = "";
+  }
   if (qos > 0) {
     next_operation_ = {};
     next_operation_.kind = qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
@@ -122,6 +141,7 @@ void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
   const int rc = payload ? paho_.publish(topic, payload, qos, retain, properties)
                          : paho_.publish(topic, own, qos, retain, properties);
   if (rc != 0) {
+    if (alias.alias != 0 && !alias.is_known) aliases_.take_back();
     if (qos > 0) --inflight_;
     done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
   } else if (qos == 0) {
@@ -129,6 +149,23 @@ void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
   } else if (repeated) {
     repeated_.push_back(next_identifier_);
   }
+}
+
+// The properties of a publish, which may be none at all, with a topic alias.
+Bytes Outbound::with_alias(Bytes properties, std::uint16_t alias) {
+  const Bytes own = properties.empty() ? properties : split_properties(properties).properties;
+  std::size_t size = own.size() + TopicAliases::kPropertySize;
+  with_alias_.clear();
+  do {
+    const auto digit = static_cast<std::uint8_t>(size % 128);
+    size /= 128;
+    with_alias_.push_back(size > 0 ? digit | 0x80 : digit);
+  } while (size > 0);
+  with_alias_.insert(with_alias_.end(), own.begin(), own.end());
+  with_alias_.insert(with_alias_.end(),
+                     {property::kTopicAlias, static_cast<std::uint8_t>(alias >> 8),
+                      static_cast<std::uint8_t>(alias)});
+  return with_alias_;
 }
 
 void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {

@@ -13,6 +13,7 @@
 #include "engine/output.h"
 #include "engine/paho_client.h"
 #include "engine/raw_buffer.h"
+#include "engine/topic_aliases.h"
 #include "engine/wire.h"
 
 namespace aiomqtt {
@@ -67,7 +68,8 @@ class Outbound {
     std::uint32_t code = 0;
   };
 
-  Outbound(Operations& operations, Output& output, std::uint16_t window) noexcept;
+  Outbound(Operations& operations, Output& output, std::uint16_t window,
+           std::uint16_t topic_aliases = 0) noexcept;
 
   PahoClient& paho() noexcept { return paho_; }
 
@@ -79,6 +81,12 @@ class Outbound {
   // Nothing more will be sent.
   void stop() noexcept;
 
+  // I/O thread, before anything is published: what the broker said of topic aliases, and of the
+  // size of packets (0: no limit).
+  void allow_aliases(std::uint16_t most, std::uint32_t maximum_packet_size) noexcept {
+    if (maximum_packet_size != 0) maximum_packet_size_ = maximum_packet_size;
+    aliases_.allow(most);
+  }
   // I/O thread: the broker takes fewer at once.
   void lower_window(std::uint16_t most) noexcept {
     if (most < window_.load()) window_ = most;
@@ -116,6 +124,7 @@ class Outbound {
   void send_publish(const Kept& kept, std::vector<Done>& done) {
     send_publish(kept.command(), kept.payload, done);
   }
+  [[nodiscard]] Bytes with_alias(Bytes properties, std::uint16_t alias);
   void send_subscription(CommandView command, std::vector<Done>& done);
   [[nodiscard]] bool take_repeated_from(std::span<const Bytes> parts) noexcept;
   void withdraw(std::uint32_t operation, std::vector<Done>& done);
@@ -132,6 +141,9 @@ class Outbound {
   std::uint16_t next_identifier_ = 0;   // the caller's choice, or 0
   std::deque<std::uint16_t> repeated_;  // submitted with DUP and not yet written, in order
   std::atomic<std::uint32_t> window_;
+  TopicAliases aliases_;
+  std::atomic<std::uint32_t> maximum_packet_size_{UINT32_MAX};
+  std::vector<std::uint8_t> with_alias_;
   std::atomic<std::uint32_t> inflight_{0};
   std::atomic<std::uint32_t> waiting_{0};
 };
