@@ -7,7 +7,11 @@ export interface Authentication {
   method: string
   /** What CONNECT carries for it. */
   data?: Uint8Array | null | undefined
-  /** The answer to a challenge; null for one without data. */
+  /**
+   * The answer to a challenge, `null` in either for none. What it throws or rejects with, and what is no such answer,
+   * ends the connection; the error of `connect()` or `reauthenticate()` has it as its `cause`. It must answer within the
+   * client's `timeout`.
+   */
   respond(challenge: Buffer | null): Uint8Array | null | Promise<Uint8Array | null>
 }
 
@@ -28,18 +32,18 @@ export function checkAuthentication(value: Authentication | null | undefined): A
   }
   return Object.freeze({
     method: checkText('authentication.method', value.method),
-    data: checkData(value.data ?? null),
+    data: checkAuthenticationData('authentication.data', value.data),
     respond: (challenge: Buffer | null) => value.respond(challenge),
   })
 }
 
-function checkData(data: unknown): Uint8Array | null {
-  if (data === null) return null
-  if (!types.isUint8Array(data)) {
-    throw typeError(`authentication.data must be a Uint8Array, not ${describeType(data)}`)
-  }
-  if (data.length > MAX_FIELD_LENGTH) {
-    throw rangeError(`authentication.data must be at most ${MAX_FIELD_LENGTH} bytes`)
-  }
+/**
+ * Authentication data, copied; null for none.
+ * @param name what the error calls it
+ */
+export function checkAuthenticationData(name: string, data: unknown): Uint8Array | null {
+  if (data === undefined || data === null) return null
+  if (!types.isUint8Array(data)) throw typeError(`${name} must be a Uint8Array, not ${describeType(data)}`)
+  if (data.length > MAX_FIELD_LENGTH) throw rangeError(`${name} must be at most ${MAX_FIELD_LENGTH} bytes`)
   return Buffer.from(data)
 }

@@ -207,6 +207,13 @@ export const EVENT_RECEIVED = 8
  */
 export const EVENT_RELEASED = 9
 
+/**
+ * AUTH came, and it was the server's turn (MQTT 5, 4.12); with 0x18 it is ours now. Before OPENED, too. Words: 3 offset
+ * and 4 length of its properties (raw), 5 reason code: 0x18 (continue authentication), or 0x00 when what
+ * `COMMAND_AUTH` began with 0x19 is over.
+ */
+export const EVENT_AUTH = 10
+
 export const MESSAGE_QOS = 0b0011
 export const MESSAGE_RETAIN = 0b0100
 export const MESSAGE_DUP = 0b1000
@@ -291,6 +298,11 @@ export const COMMAND_RELEASE = 8
  * Ignored if no such message waits for it on this connection.
  */
 export const COMMAND_ACKNOWLEDGE = 9
+/**
+ * Sends AUTH, if it is our turn; else it is ignored. Words: 4 reason code: 0x18 (continue authentication) or 0x19
+ * (re-authenticate), 5 properties length. Bytes: properties including their length prefix.
+ */
+export const COMMAND_AUTH = 10
 /** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. Word 4: DISCONNECT's reason code. */
 export const COMMAND_CLOSE = 5
 

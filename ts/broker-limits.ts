@@ -86,7 +86,7 @@ export class BrokerLimits {
   }
 
   /** @param remaining the length of what follows a packet's fixed header */
-  private checkSize(remaining: number): void {
+  checkSize(remaining: number): void {
     const size = 1 + variableByteLength(remaining) + remaining
     if (size > this.maximumPacketSize) throw refusal(PACKET_TOO_LARGE)
   }

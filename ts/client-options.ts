@@ -129,7 +129,7 @@ export interface ClientOptions {
    * Not together with the property `topicAlias` of a publish.
    */
   topicAliases?: number | null | undefined
-  /** MQTT 5: enhanced authentication. */
+  /** MQTT 5: enhanced authentication (4.12): what CONNECT carries for it, and how challenges are answered. */
   authentication?: Authentication | null | undefined
 }
 
@@ -177,7 +177,6 @@ export const CLIENT_OPTION_NAMES: readonly string[] = Object.keys(NAMES)
 export function unsupportedOptions(settings: ClientSettings): string[] {
   const used: Record<string, boolean> = {
     store: settings.store !== null,
-    authentication: settings.authentication !== null,
   }
   return Object.keys(used).filter((name) => used[name])
 }

@@ -1,3 +1,4 @@
+import { checkAuthenticationData } from './authentication.js'
 import {
   type CallOptions,
   checkPublish,
@@ -241,6 +242,25 @@ export class Client implements AsyncDisposable {
       return this.#requests.send(call, call.timeout ?? this.#timeout, this.#timeout, this.request)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.request))
+    }
+  }
+
+  /**
+   * Authenticates again on the same connection (MQTT 5, 4.12.1), with the option `authentication`; resolves when the
+   * broker is content. If it is not, it ends the connection.
+   * @param data what the first AUTH carries; none without it
+   * @throws {TypeError | RangeError} `data` is no `Uint8Array` of 65,535 bytes at most, or there is no `authentication`
+   * @throws {MqttReentrantError} another re-authentication is under way
+   * @throws {MqttCodeError} `[code:4]` not connected, or why the connection was lost
+   * @throws {MqttError} `Operation timed out`: the exchange may still come to its end
+   */
+  reauthenticate(data?: Uint8Array | null): Promise<void> {
+    try {
+      if (this.#settings.authentication === null) throw rangeError('There is no option authentication')
+      const checked = checkAuthenticationData('data', data)
+      return this.#lifecycle.reauthenticate(checked, this.#timeout, this.reauthenticate)
+    } catch (error) {
+      return Promise.reject(fromCaller(error, this.reauthenticate))
     }
   }
 

@@ -1,6 +1,7 @@
 import {
   CLOSE_FORCE,
   COMMAND_ACKNOWLEDGE,
+  COMMAND_AUTH,
   COMMAND_CANCEL,
   COMMAND_CLOSE,
   COMMAND_PAUSE,
@@ -114,6 +115,17 @@ export class CommandBatch {
     this.reserve(size)
     this.words[(start >> 2) + COMMAND_WORDS] = identifier
     this.finish(start, start + size, COMMAND_ACKNOWLEDGE | (qos << 8), connection, 0)
+  }
+
+  /** @param properties including their length prefix */
+  auth(connection: number, code: number, properties: Uint8Array): void {
+    const start = this.length
+    const size = (COMMAND_WORDS + 2) * 4
+    this.reserve(size + properties.length)
+    this.bytes.set(properties, start + size)
+    this.words[(start >> 2) + COMMAND_WORDS] = code
+    this.words[(start >> 2) + COMMAND_WORDS + 1] = properties.length
+    this.finish(start, start + size + properties.length, COMMAND_AUTH, connection, 0)
   }
 
   /** @param paused whether to stop reading what the broker sends */

@@ -95,6 +95,12 @@ export function connectionEnd(closed: Closed, link: Link, isV5: boolean): Connec
   }
 }
 
+/** We could not answer the broker's challenge. */
+export function authenticationFailure(cause: unknown): ConnectionEnd {
+  const text = 'The challenge of the broker was not answered'
+  return { isClean: false, error: () => new MqttError(text, { code: 'ERR_MQTT_AUTHENTICATION', cause }) }
+}
+
 /** The end that `disconnect()` makes. */
 export function cleanEnd(): ConnectionEnd {
   return { isClean: true, error: () => new MqttCodeError(CONNECTION_LOST) }

@@ -1,4 +1,6 @@
 import { Acknowledgements } from './acknowledgements.js'
+import type { AuthenticationSettings } from './authentication.js'
+import { Authenticator, type AuthenticatorOwner } from './authenticator.js'
 import {
   CAUSE_LOCAL,
   CAUSE_PROTOCOL,
@@ -13,7 +15,7 @@ import {
 } from './binding.js'
 import { BrokerLimits } from './broker-limits.js'
 import type { PublishCall } from './call-options.js'
-import { type ConnectionEnd, cleanEnd, connectionEnd } from './connection-end.js'
+import { authenticationFailure, type ConnectionEnd, cleanEnd, connectionEnd } from './connection-end.js'
 import { type Callable, MqttCodeError } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { PacketLog } from './log-lines.js'
@@ -43,6 +45,7 @@ export interface ConnectionOwner {
   readonly inbox: Inbox
   /** Messages are acknowledged by their `ack()`, not by the engine. */
   readonly manualAcks: boolean
+  readonly authentication: AuthenticationSettings | null
   readonly policy: CallPolicy
   readonly log: PacketLog | null
   readonly telemetry: Telemetry
@@ -69,7 +72,7 @@ export interface Calls {
 }
 
 /** One connection to a broker, from `Binding.open()` to CLOSED. A client has one after the other. */
-export class Connection implements Calls, ConnectionEvents, Traffic {
+export class Connection implements Calls, ConnectionEvents, Traffic, AuthenticatorOwner {
   readonly hasProperties: boolean
   readonly acknowledgements: Acknowledgements | null
   /** It has been accepted. */
@@ -79,6 +82,9 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
   private isClosed = false
   /** What the broker has said that it does not take. */
   limits: BrokerLimits | null = null
+  private readonly authenticator: Authenticator | null
+  /** Why we end it ourselves. */
+  private failure: ConnectionEnd | null = null
   private readonly operations: PendingOperations
   private readonly inbox: Inbox
   private readonly log: PacketLog | null
@@ -101,6 +107,8 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     this.inbox = owner.inbox
     this.log = owner.log
     this.acknowledgements = owner.manualAcks ? new Acknowledgements(runtime, number) : null
+    const { authentication } = owner
+    this.authenticator = authentication === null ? null : new Authenticator(authentication, this)
     this.telemetry = owner.telemetry
     this.operations = session ?? new PendingOperations(runtime, number, owner.policy)
     this.telemetry.begin(this, this.operations)
@@ -145,6 +153,30 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, entry) as Promise<void>
   }
 
+  /** @throws as `Authenticator.reauthenticate()`; only with the option `authentication` */
+  reauthenticate(data: Uint8Array | null, timeout: number, entry: Callable): Promise<void> {
+    return (this.authenticator as Authenticator).reauthenticate(data, this.runtime, timeout, entry)
+  }
+
+  sendAuth(code: number, properties: Uint8Array): void {
+    this.limits?.checkSize(1 + properties.length)
+    this.runtime.commands.auth(this.number, code, properties)
+    this.runtime.changed()
+  }
+
+  failAuthentication(cause: unknown): void {
+    if (this.isClosing) return
+    const failure = authenticationFailure(cause)
+    if (this.isOpened) {
+      this.failure = failure
+      this.isClosing = true
+      this.runtime.commands.close(this.number, false, UNSPECIFIED_ERROR)
+      this.runtime.changed()
+    } else {
+      this.breakOff(failure)
+    }
+  }
+
   /** Stops reading what the broker sends, or reads again. */
   pause(paused: boolean): void {
     if (this.isClosed) return
@@ -162,11 +194,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
 
   /** Ends it at once, without DISCONNECT; `onClosed` comes before this returns. */
   abort(): void {
-    if (this.isClosed) return
-    this.runtime.commands.close(this.number, true, 0)
-    this.runtime.changed()
-    this.link.destroy()
-    this.end(cleanEnd())
+    if (!this.isClosed) this.breakOff(cleanEnd())
   }
 
   opened(sessionPresent: boolean, raw: Buffer): void {
@@ -209,6 +237,13 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     if (!this.isClosed) this.operations.received(operation)
   }
 
+  auth(code: number, properties: Buffer): void {
+    if (this.isClosed) return
+    if (this.authenticator !== null) this.authenticator.received(code, properties)
+    else
+      this.failAuthentication(new Error('The broker has a challenge, and there is no option authentication'))
+  }
+
   released(identifier: number): void {
     this.acknowledgements?.released(identifier)
   }
@@ -223,7 +258,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     else if (cause === CAUSE_SERVER_DISCONNECT) this.log?.receivedDisconnect(code)
     const { link } = this
     const closed = { opened: this.isOpened, cause, code, errno, bytes }
-    const end = connectionEnd(closed, link, this.hasProperties)
+    const end = this.failure ?? connectionEnd(closed, link, this.hasProperties)
     // Where a stream of Node's is part of the way, DISCONNECT may still be in it.
     if (cause === CAUSE_LOCAL && link.drained !== null) void link.drained.then(() => this.end(end))
     else this.end(end)
@@ -242,10 +277,18 @@ export class Connection implements Calls, ConnectionEvents, Traffic {
     return this.operations.start(operation, start)
   }
 
+  private breakOff(end: ConnectionEnd): void {
+    this.runtime.commands.close(this.number, true, 0)
+    this.runtime.changed()
+    this.link.destroy()
+    this.end(end)
+  }
+
   private end(end: ConnectionEnd): void {
     if (this.isClosed) return
     this.isClosed = true
     this.acknowledgements?.end()
+    this.authenticator?.end(end.error)
     this.operations.failAll(end.error)
     this.owner.onClosed(this, end)
   }

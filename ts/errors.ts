@@ -16,6 +16,8 @@ export type MqttErrorCode =
   | 'ERR_MQTT_CODE'
   /** The broker refused the connection: `rc`. */
   | 'ERR_MQTT_CONNECT'
+  /** The option `authentication` had no answer to the broker's challenge: `cause` says why. */
+  | 'ERR_MQTT_AUTHENTICATION'
   /** The client is in use already. */
   | 'ERR_MQTT_REENTRANT'
   /** This release does not do that. */

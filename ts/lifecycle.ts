@@ -1,4 +1,6 @@
 import { Attempt, type AttemptOwner } from './attempt.js'
+import type { AuthenticationSettings } from './authentication.js'
+import { encodeConnectProperties } from './authenticator.js'
 import type { ConnectionOptions } from './binding.js'
 import { unsupportedOptions } from './client-options.js'
 import type { ClientSettings } from './client-settings.js'
@@ -91,15 +93,25 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     return this.settings.manualAcks
   }
 
+  get authentication(): AuthenticationSettings | null {
+    return this.settings.authentication
+  }
+
+  /**
+   * What `Client.reauthenticate()` does.
+   * @throws {MqttCodeError} `[code:4] The client is not currently connected.`
+   * @throws as `Connection.reauthenticate()`
+   */
+  reauthenticate(data: Uint8Array | null, timeout: number, entry: Callable): Promise<void> {
+    return this.usableConnection.reauthenticate(data, timeout, entry)
+  }
+
   /**
    * What takes a call.
    * @throws {MqttCodeError} `[code:4] The client is not currently connected.`
    */
   get calls(): Calls {
-    if (this.hasSession) return this.ownSession()
-    const { connection } = this
-    if (connection === null || !connection.isUsable) throw new MqttCodeError(NOT_CONNECTED)
-    return connection
+    return this.hasSession ? this.ownSession() : this.usableConnection
   }
 
   /**
@@ -218,6 +230,12 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   /** Whether the connection that is being made is one that nobody has called for. */
   private get isReconnecting(): boolean {
     return this.states.state === 'reconnecting'
+  }
+
+  private get usableConnection(): Connection {
+    const { connection } = this
+    if (connection === null || !connection.isUsable) throw new MqttCodeError(NOT_CONNECTED)
+    return connection
   }
 
   private ownSession(): Session {
@@ -344,7 +362,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       identifier: this.isReconnecting ? this.identifier : settings.identifier,
       cleanStart,
       keepalive,
-      properties: properties === null ? new Uint8Array(0) : properties.encode(),
+      properties: encodeConnectProperties(properties, settings.authentication),
       topicAliases: settings.topicAliases,
       maxInflight: settings.maxInflightMessages,
       holdAcknowledgements: settings.manualAcks,

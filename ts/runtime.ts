@@ -1,6 +1,7 @@
 import { type Acknowledgements, HeldMessage } from './acknowledgements.js'
 import {
   type Binding,
+  EVENT_AUTH,
   EVENT_CLOSED,
   EVENT_DONE,
   EVENT_MESSAGE,
@@ -49,6 +50,8 @@ export interface ConnectionEvents {
   opened(sessionPresent: boolean, properties: Buffer): void
   /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
   received(operation: number): void
+  /** @param properties AUTH's, raw */
+  auth(code: number, properties: Buffer): void
   /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
   released(identifier: number): void
   /** Comes before `closed()`, with the bytes that the connection has received and sent. */
@@ -305,6 +308,8 @@ export class Runtime {
       events.done(words[at + 2] as number, words[at + 5] as number, bytes)
     } else if (kind === EVENT_RECEIVED) {
       events.received(words[at + 2] as number)
+    } else if (kind === EVENT_AUTH) {
+      events.auth(words[at + 5] as number, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_RELEASED) {
       events.released(words[at + 2] as number)
     } else if (kind === EVENT_OPENED) {

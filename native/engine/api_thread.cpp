@@ -110,10 +110,10 @@ bool ApiThread::run_commands(Task& task) {
     const SharedBuffer payload = take_staged(task, command);
     if (connection && !connection->ended()) {
       if (command.kind() == command::kClose) {
-        close(connection, (command.flags() & 1) != 0);
+        close(connection, (command.flags() & 1) != 0, static_cast<std::uint8_t>(command.word(4)));
       } else if (command.kind() == command::kPause || command.kind() == command::kResume) {
         Engine::instance().io().pause(connection, command.kind() == command::kPause);
-      } else if (connection->outbound().paho().exists()) {
+      } else if (connection->outbound().paho().exists() && !connection->closing()) {
         connection->submit(command, payload, done_);
       }
     }
@@ -134,10 +134,15 @@ SharedBuffer ApiThread::take_staged(Task& task, CommandView command) {
   return payload;
 }
 
-void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force) {
+void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force,
+                      std::uint8_t reason) {
   if (!force) {
-    connection->note_closing();
-    connection->release();
+    if (reason == reason::kSuccess) {
+      connection->note_closing();
+      connection->release();
+    } else {
+      connection->disconnect(reason);
+    }
     connection->output().flush();
     // What was done before is told before the end is.
     note_done(connection);

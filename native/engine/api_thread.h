@@ -54,7 +54,7 @@ class ApiThread {
   // The payload that was handed over beside this command; null if it has none.
   static SharedBuffer take_staged(Task& task, CommandView command);
   // Graceful: Paho writes DISCONNECT; what still waits for its turn is not sent.
-  void close(const std::shared_ptr<Connection>& connection, bool force);
+  void close(const std::shared_ptr<Connection>& connection, bool force, std::uint8_t reason);
   // What is over already is told after the next flush: a caller that hears of it knows that the
   // bytes have gone to the kernel, or as far as the kernel takes them.
   void note_done(const std::shared_ptr<Connection>& connection);

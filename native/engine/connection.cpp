@@ -13,6 +13,8 @@ namespace {
 // A saved session: the last packet identifier, then what the receiver keeps.
 constexpr std::size_t kSessionHead = 4;
 
+constexpr std::size_t kAuthWords = 6;
+
 std::uint16_t saved_packet_identifier(const std::vector<std::uint8_t>& session) noexcept {
   if (session.size() < kSessionHead) return 0;
   std::uint32_t value = 0;
@@ -50,6 +52,7 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
       output_(poller, {number, kStreamPart}),
       operations_(saved_packet_identifier(options_.session)),
       outbound_(operations_, output_, options_.max_inflight, options_.topic_aliases),
+      authentication_(announced(options_.fields)),
       held_(options_.hold_acknowledgements
                 ? std::make_unique<HeldMessages>(announced(options_.fields).receive_maximum)
                 : nullptr),
@@ -79,6 +82,9 @@ void Connection::submit(CommandView command, const SharedBuffer& payload,
     case command::kAcknowledge:
       submit_acknowledgement(command);
       break;
+    case command::kAuth:
+      submit_auth(command);
+      break;
     default:
       outbound_.submit(command, payload, done);
   }
@@ -103,6 +109,26 @@ void Connection::submit_acknowledgement(CommandView command) {
   const int qos = static_cast<int>(command.flags() & 3);
   if (!held_ || !held_->acknowledge(packet_identifier, qos)) return;
   write((qos == 1 ? packet::kPuback : packet::kPubrec) << 4, packet_identifier);
+}
+
+void Connection::submit_auth(CommandView command) {
+  const auto code = static_cast<std::uint8_t>(command.word(4));
+  if (!authentication_.send(code)) return;
+  const Bytes properties = command.after(kAuthWords).first(command.word(5));
+  RawBuffer packet;
+  const std::uint8_t type[] = {packet::kAuth << 4};
+  packet.append(type);
+  append_variable_byte_integer(packet, 1 + properties.size());
+  packet.append({&code, 1});
+  packet.append(properties);
+  if (output_.reply(packet)) Engine::instance().api().note_unflushed(shared_from_this());
+}
+
+void Connection::disconnect(std::uint8_t reason) {
+  outbound_.stop();
+  const std::uint8_t packet[] = {packet::kDisconnect << 4, 1, reason};
+  (void)output_.reply(packet);
+  note_closing();
 }
 
 void Connection::write(std::uint8_t first, std::uint16_t packet_identifier) {
@@ -131,6 +157,7 @@ void Connection::take_leave(const Ending& ending) {
 
 Connection::Taken Connection::receive(const Packet& packet, Burst& burst, Ending& ending) {
   if (closing_) return Taken::kHere;
+  if (packet.type == packet::kAuth) return on_auth(packet, ending, burst);
   if (!accepted_) {
     if (packet.type == packet::kConnack) return on_connack(packet, ending);
     return violate({reason::kProtocolError, stranger(packet.bytes)}, ending);
@@ -191,6 +218,7 @@ Connection::Taken Connection::on_connack(const Packet& packet, Ending& ending) {
     return Taken::kEnds;
   }
   note_answered();
+  if (const Violation v = authentication_.accept(connack)) return violate(v, ending);
   accepted_ = true;
   session_present_ = connack.session_present;
   connack_properties_.assign(connack.properties.begin(), connack.properties.end());
@@ -261,6 +289,16 @@ Connection::Taken Connection::on_disconnect(const Packet& packet, Ending& ending
   }
   ending = {Ending::kServerDisconnect, disconnect.code, 0, disconnect.properties};
   return Taken::kEnds;
+}
+
+Connection::Taken Connection::on_auth(const Packet& packet, Ending& ending, Burst& burst) {
+  Auth auth;
+  if (const Violation v = parse_auth(packet, version(), auth)) return violate(v, ending);
+  if (const Violation v = authentication_.receive(auth)) return violate(v, ending);
+  burst.writer().append(
+      {event::kAuth, number_, 0, 0, static_cast<std::uint32_t>(auth.properties.size()), auth.code},
+      auth.properties);
+  return Taken::kHere;
 }
 
 void Connection::pause(Pause reason) noexcept {

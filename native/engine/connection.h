@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/authentication.h"
 #include "engine/clock.h"
 #include "engine/held_messages.h"
 #include "engine/inbox.h"
@@ -115,10 +116,12 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
     closing_ = true;
     output_.end_replies();
   }
+  // DISCONNECT with a reason, which Paho has no way to send; nothing more is sent after it.
+  void disconnect(std::uint8_t reason);
   // Paho sends DISCONNECT, if the connection was accepted, and lets go.
   void release() noexcept;
 
-  // -- I/O thread --
+  // -- I/O thread, but for closing() --
   ConnectionOptions& options() noexcept { return options_; }
   PacketReader& reader() noexcept { return reader_; }
   std::unique_ptr<Connector> connector;
@@ -164,6 +167,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   }
   void submit_release(CommandView command, std::vector<Outbound::Done>& done);
   void submit_acknowledgement(CommandView command);
+  void submit_auth(CommandView command);
   // API thread.
   void write(std::uint8_t first, std::uint16_t packet_identifier);
   void note_asked() noexcept { asked_us_ = now_us(); }
@@ -172,6 +176,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_disconnect(const Packet& packet, Ending& ending);
+  [[nodiscard]] Taken on_auth(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] int version() const noexcept { return options_.fields.version; }
 
   const std::uint32_t number_;
@@ -180,6 +185,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   Output output_;
   Operations operations_;
   Outbound outbound_;
+  Authentication authentication_;
   PacketReader reader_;
   const std::unique_ptr<HeldMessages> held_;
   Receiver receiver_;

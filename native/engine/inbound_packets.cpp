@@ -38,7 +38,7 @@ bool is_unsuback_code(std::uint8_t code) noexcept {
 
 bool is_disconnect_code(std::uint8_t code) noexcept {
   return code == 0 || (code >= 0x80 && code <= 0x83) || code == 0x87 || code == 0x89 ||
-         code == 0x8b || (code >= 0x8d && code <= 0x90) || (code >= 0x93 && code <= 0xa2);
+         (code >= 0x8b && code <= 0x90) || (code >= 0x93 && code <= 0xa2);
 }
 
 // The properties that close a packet: the whole of `from`, which may also be empty.
@@ -185,6 +185,21 @@ Violation parse_disconnect(const Packet& packet, int version, Disconnect& out) n
   }
   PropertyValues values;
   return check_tail(packet.body.subspan(1), packet.type, out.properties, values);
+}
+
+Violation parse_auth(const Packet& packet, int version, Auth& out) noexcept {
+  if (version != kMqtt5) return protocol_error("the server sent AUTH before MQTT 5");
+  if (packet.flags != 0) return malformed("AUTH has reserved flags set");
+  if (packet.body.empty()) return {};
+  out.code = packet.body[0];
+  // Only a client may begin to re-authenticate (section 3.15.2.1).
+  if (!is_one_of(out.code, {reason::kSuccess, reason::kContinueAuthentication})) {
+    return protocol_error("AUTH has a reason code that no server may send");
+  }
+  PropertyValues values;
+  const Violation v = check_tail(packet.body.subspan(1), packet.type, out.properties, values);
+  out.method = values.authentication_method;
+  return v;
 }
 
 }  // namespace aiomqtt

@@ -48,6 +48,12 @@ struct Disconnect {
   Bytes properties;
 };
 
+struct Auth {
+  std::uint8_t code = 0;
+  Bytes method;  // its data() is null without one
+  Bytes properties;
+};
+
 [[nodiscard]] Violation parse_connack(const Packet& packet, int version, Connack& out) noexcept;
 [[nodiscard]] Violation parse_publish(const Packet& packet, int version, Publish& out) noexcept;
 [[nodiscard]] Violation parse_ack(const Packet& packet, int version, Ack& out) noexcept;
@@ -56,5 +62,6 @@ struct Disconnect {
 [[nodiscard]] Violation parse_pingresp(const Packet& packet) noexcept;
 [[nodiscard]] Violation parse_disconnect(const Packet& packet, int version,
                                          Disconnect& out) noexcept;
+[[nodiscard]] Violation parse_auth(const Packet& packet, int version, Auth& out) noexcept;
 
 }  // namespace aiomqtt

@@ -30,6 +30,7 @@ inline constexpr std::uint32_t kTrace = 6;
 inline constexpr std::uint32_t kSession = 7;
 inline constexpr std::uint32_t kReceived = 8;
 inline constexpr std::uint32_t kReleased = 9;
+inline constexpr std::uint32_t kAuth = 10;
 }  // namespace event
 
 // Eight words; word 3 is always the offset of the record's bytes. ts/binding.ts lists them all.

@@ -29,6 +29,7 @@ inline constexpr std::uint32_t kPause = 6;
 inline constexpr std::uint32_t kResume = 7;
 inline constexpr std::uint32_t kRelease = 8;
 inline constexpr std::uint32_t kAcknowledge = 9;
+inline constexpr std::uint32_t kAuth = 10;
 
 inline constexpr std::size_t kHeadWords = 4;
 

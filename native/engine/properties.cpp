@@ -151,8 +151,8 @@ Violation check_range(std::uint8_t identifier, const Value& value) noexcept {
   return {};
 }
 
-void keep(std::uint8_t identifier, std::uint32_t number, PropertyValues& values) noexcept {
-  const auto number16 = static_cast<std::uint16_t>(number);
+void keep(std::uint8_t identifier, const Value& value, PropertyValues& values) noexcept {
+  const auto number16 = static_cast<std::uint16_t>(value.number);
   switch (identifier) {
     case property::kReceiveMaximum:
       values.receive_maximum = number16;
@@ -164,11 +164,14 @@ void keep(std::uint8_t identifier, std::uint32_t number, PropertyValues& values)
       values.topic_alias = number16;
       break;
     case property::kMaximumPacketSize:
-      values.maximum_packet_size = number;
+      values.maximum_packet_size = value.number;
       break;
     case property::kServerKeepAlive:
       values.server_keep_alive = number16;
       values.has_server_keep_alive = true;
+      break;
+    case property::kAuthenticationMethod:
+      values.authentication_method = value.text;
       break;
     default:
       break;
@@ -219,7 +222,7 @@ Violation check_properties(Bytes properties, std::uint8_t packet_type,
       return malformed("a property is not valid UTF-8");
     }
     if (const Violation violation = check_range(identifier, value)) return violation;
-    keep(identifier, value.number, values);
+    keep(identifier, value, values);
     properties = properties.subspan(1 + value.size);
   }
   if ((seen >> property::kAuthenticationData & 1) != 0 &&
@@ -242,7 +245,7 @@ PropertyValues read_own_properties(Bytes properties) noexcept {
     }
     const Value value = read_value(type, properties.subspan(1));
     if (value.size == 0) break;
-    keep(identifier, value.number, values);
+    keep(identifier, value, values);
     properties = properties.subspan(1 + value.size);
   }
   return values;

@@ -43,6 +43,7 @@ struct PropertyValues {
   std::uint16_t topic_alias = 0;          // 0: none
   std::uint16_t server_keep_alive = 0;
   bool has_server_keep_alive = false;
+  Bytes authentication_method;  // its data() is null without one
 };
 
 // A property list at the head of `from`: its length prefix, then that many bytes.

@@ -29,6 +29,8 @@ inline constexpr std::uint8_t kAuth = 15;
 // Reason codes of MQTT 5 section 2.4 that the engine itself names.
 namespace reason {
 inline constexpr std::uint8_t kSuccess = 0x00;
+inline constexpr std::uint8_t kContinueAuthentication = 0x18;
+inline constexpr std::uint8_t kReauthenticate = 0x19;
 inline constexpr std::uint8_t kMalformedPacket = 0x81;
 inline constexpr std::uint8_t kProtocolError = 0x82;
 inline constexpr std::uint8_t kPacketIdentifierNotFound = 0x92;
@@ -78,6 +80,16 @@ inline VariableByteInteger read_variable_byte_integer(Bytes bytes) noexcept {
   }
   result.state = VariableByteInteger::State::kMalformed;
   return result;
+}
+
+template <typename Buffer>
+void append_variable_byte_integer(Buffer& to, std::size_t value) {
+  do {
+    const std::uint8_t byte[] = {
+        static_cast<std::uint8_t>((value & 0x7f) | (value > 0x7f ? 0x80 : 0))};
+    to.append(byte);
+    value >>= 7;
+  } while (value > 0);
 }
 
 // One whole packet as it arrived: `bytes` spans the fixed header too, `body` what follows it.

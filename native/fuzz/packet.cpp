@@ -14,7 +14,8 @@ void packet(Bytes input) {
   if (parsed.violation) return;
   for (const Bytes part :
        {parsed.connack.properties, parsed.publish.topic, parsed.publish.properties,
-        parsed.publish.payload, parsed.subscription.codes, parsed.disconnect.properties}) {
+        parsed.publish.payload, parsed.subscription.codes, parsed.disconnect.properties,
+        parsed.auth.method, parsed.auth.properties}) {
     CHECK(lies_within(part, keep.view()));
   }
 }

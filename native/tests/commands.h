@@ -111,8 +111,16 @@ inline Buffer acknowledge_command(std::uint32_t connection, int qos, std::uint16
                      {identifier}, {});
 }
 
-inline Buffer close_command(std::uint32_t connection, bool force = false) {
-  return raw_command(command::kClose, force ? 1 : 0, connection, 0, {0}, {});
+// `properties` with their length prefix.
+inline Buffer auth_command(std::uint32_t connection, int code, const Buffer& properties) {
+  return raw_command(command::kAuth, 0, connection, 0,
+                     {static_cast<std::size_t>(code), properties.size()}, properties);
+}
+
+// `reason`: DISCONNECT's, on MQTT 5.
+inline Buffer close_command(std::uint32_t connection, bool force = false, int reason = 0) {
+  return raw_command(command::kClose, force ? 1 : 0, connection, 0,
+                     {static_cast<std::size_t>(reason)}, {});
 }
 
 inline Buffer pause_command(std::uint32_t connection) {

@@ -86,7 +86,7 @@ TEST(
   session.peer.expect(packet(0x40, u16(1)));
   session.peer.expect(packet(0x50, u16(2)));
   session.peer.expect(packet(0x70, u16(2)));
-  session.peer.expect(packet(0xe0, reason::kProtocolError));
+  session.peer.expect(packet(0xe0, reason::kMalformedPacket));
   session.peer.expect_end();
 }
 

@@ -131,7 +131,8 @@ TEST("inbound packets: a hundred thousand random mutations neither crash nor are
     ++taken;
     for (const Bytes part :
          {parsed.connack.properties, parsed.publish.topic, parsed.publish.properties,
-          parsed.publish.payload, parsed.subscription.codes, parsed.disconnect.properties}) {
+          parsed.publish.payload, parsed.subscription.codes, parsed.disconnect.properties,
+          parsed.auth.method, parsed.auth.properties}) {
       CHECK(lies_within(part, keep.view()));
     }
   }

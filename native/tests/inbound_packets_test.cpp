@@ -312,12 +312,39 @@ TEST("DISCONNECT: its short and long forms are read on MQTT 5, and it is an erro
            {"bytes after its properties", packet(0xe0, 0, 0, 0)}});
 }
 
-TEST("DISCONNECT: reason codes are those of section 3.14.2.1 that a server may send") {
-  std::set<int> known = {0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90};
+TEST("DISCONNECT: reason codes are those of sections 2.4 and 3.14.2.1 that a server may send") {
+  std::set<int> known = {0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89,
+                         0x8b, 0x8c, 0x8d, 0x8e, 0x8f, 0x90};
   for (int code = 0x93; code <= 0xa2; ++code) known.insert(code);
   for (int code = 0; code < 256; ++code) {
     const Note note("code " + std::to_string(code));
     CHECK_EQ(!violation_of(packet(0xe0, code), kMqtt5), known.contains(code));
+  }
+}
+
+TEST("AUTH: its short and long forms are read on MQTT 5, and it is an error before") {
+  all_bad({kMqtt31, kMqtt311}, reason::kProtocolError, {{"it", packet(0xf0)}});
+  CHECK_EQ(parse(ExactCopy(packet(0xf0)), kMqtt5).auth.code, 0);
+  const Buffer list = bytes(0x16, field("data"), 0x15, field("method"), 0x1f, field("why"));
+  const ExactCopy keep(packet(0xf0, 0x18, properties(list)));
+  const Parsed parsed = parse(keep, kMqtt5);
+  CHECK(!parsed.violation);
+  CHECK_EQ(parsed.auth.code, 0x18);
+  CHECK_EQ(parsed.auth.properties, list);
+  CHECK_EQ(text_of(parsed.auth.method), "method");
+  all_bad({kMqtt5}, reason::kMalformedPacket,
+          {{"flags", packet(0xf1, 0)},
+           {"properties beyond its end", packet(0xf0, 0x18, 1)},
+           {"a property that it may not have", packet(0xf0, 0x18, properties(0x21, u16(1)))},
+           {"bytes after its properties", packet(0xf0, 0, 0, 0)}});
+  all_bad({kMqtt5}, reason::kProtocolError,
+          {{"data without a method", packet(0xf0, 0x18, properties(0x16, field("data")))}});
+}
+
+TEST("AUTH: reason codes are those of section 3.15.2.1 that a server may send") {
+  for (int code = 0; code < 256; ++code) {
+    const Note note("code " + std::to_string(code));
+    CHECK_EQ(!violation_of(packet(0xf0, code), kMqtt5), code == 0 || code == 0x18);
   }
 }
 

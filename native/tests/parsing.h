@@ -15,9 +15,10 @@ struct Parsed {
   Ack ack;
   SubscriptionAck subscription;
   Disconnect disconnect;
+  Auth auth;
 };
 
-// AUTH has none here, and a client's packets have none at all.
+// A client's packets have none.
 inline bool has_parser(std::uint8_t type) {
   switch (type) {
     case packet::kConnack:
@@ -30,6 +31,7 @@ inline bool has_parser(std::uint8_t type) {
     case packet::kUnsuback:
     case packet::kPingresp:
     case packet::kDisconnect:
+    case packet::kAuth:
       return true;
     default:
       return false;
@@ -64,6 +66,9 @@ inline Parsed parse(const ExactCopy& keep, int version) {
       break;
     case packet::kDisconnect:
       parsed.violation = parse_disconnect(packet, version, parsed.disconnect);
+      break;
+    case packet::kAuth:
+      parsed.violation = parse_auth(packet, version, parsed.auth);
       break;
     default:
       throw Failure("no parser for packet type " + std::to_string(packet.type));

@@ -335,7 +335,7 @@ test('options that this release does nothing with are listed when they are used'
         authentication: { method: 'm', respond: () => null },
       }),
     ),
-    ['store', 'authentication'],
+    ['store'],
   )
 })
 
