@@ -1,0 +1,137 @@
+import type { Client, Message } from 'aiomqtt'
+
+type QoS = 0 | 1 | 2
+type State = 'pending' | 'acknowledged' | 'rejected'
+
+/** One message, from the call that publishes it. */
+export interface Entry {
+  readonly topic: string
+  readonly qos: QoS
+  /** Counts the messages of one topic and QoS. */
+  readonly number: number
+  state: State
+  /** How often it was received. */
+  received: number
+  /** The chapter in which it was acknowledged. */
+  chapter: number
+}
+
+/** What a run may find wrong without being wrong itself. */
+export interface Allowances {
+  /** Chapters in which the broker forgot what it had acknowledged; none unless it is said. */
+  lossyChapters?: ReadonlySet<number>
+  /** Whether the broker may have delivered a message of QoS 2 again because it forgot that it had; false. */
+  forgetfulBroker?: boolean
+}
+
+/**
+ * What was published, acknowledged and received, and whether that is what was promised: no acknowledged message of QoS 1
+ * or 2 lost, QoS 2 exactly once, QoS 0 at most once, the order kept for each topic and QoS, no call pending.
+ */
+export class Ledger {
+  /** Counts what happens to the broker, for what may only be lost then. */
+  chapter = 0
+  readonly #entries = new Map<string, Entry>()
+  readonly #last = new Map<string, number>()
+  readonly #newest = new Map<string, number>()
+  readonly #calls = new Set<Promise<void>>()
+  readonly #faults: string[] = []
+  #watcher: () => void = () => {}
+
+  /** Publishes a message; resolves to what became of it, and does not reject. */
+  async publish(client: Client, topic: string, qos: QoS, padding = 0): Promise<Entry> {
+    const lane = `${topic} ${qos}`
+    const number = (this.#last.get(lane) ?? 0) + 1
+    this.#last.set(lane, number)
+    const entry: Entry = { topic, qos, number, state: 'pending', received: 0, chapter: 0 }
+    this.#entries.set(`${lane} ${number}`, entry)
+    const call = client.publish(topic, `${lane} ${number} ${'.'.repeat(padding)}`, { qos }).then(
+      () => {
+        entry.state = 'acknowledged'
+        entry.chapter = this.chapter
+      },
+      () => {
+        entry.state = 'rejected'
+      },
+    )
+    this.#calls.add(call)
+    await call
+    this.#calls.delete(call)
+    this.#watcher()
+    return entry
+  }
+
+  /** Takes down a message that a subscriber received. */
+  receive(message: Message): void {
+    const [topic, qos, digits] = message.text().split(' ')
+    const lane = `${topic} ${qos}`
+    const entry = this.#entries.get(`${lane} ${digits}`)
+    if (entry === undefined || entry.topic !== message.topic.value) {
+      this.#faults.push(`a message that nobody published: ${message.topic} ${message.text().slice(0, 50)}`)
+      return
+    }
+    if (entry.received++ === 0) {
+      const newest = this.#newest.get(lane) ?? 0
+      if (entry.number < newest) this.#faults.push(`${nameOf(entry)} came after number ${newest}`)
+      this.#newest.set(lane, Math.max(newest, entry.number))
+    }
+    this.#watcher()
+  }
+
+  /** How many there are of each kind. */
+  get counts(): Record<State | 'received' | 'repeated', number> {
+    const counts = { pending: 0, acknowledged: 0, rejected: 0, received: 0, repeated: 0 }
+    for (const entry of this.#entries.values()) {
+      counts[entry.state]++
+      if (entry.received > 0) counts.received++
+      if (entry.received > 1) counts.repeated++
+    }
+    return counts
+  }
+
+  /** Resolves when no call is pending and nothing acknowledged is still to come, or after `milliseconds`. */
+  async settled(milliseconds: number, allowances: Allowances = {}): Promise<void> {
+    const until = Date.now() + milliseconds
+    while (this.#calls.size > 0 || this.#missing(allowances).length > 0) {
+      const left = until - Date.now()
+      if (left <= 0) return
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(left, 250))
+        this.#watcher = () => {
+          clearTimeout(timer)
+          this.#watcher = () => {}
+          setTimeout(resolve, 10)
+        }
+      })
+    }
+  }
+
+  /** What is not as promised, a sentence each; to be asked at the end of a run. */
+  faults(allowances: Allowances = {}): string[] {
+    const faults = [...this.#faults]
+    for (const entry of this.#missing(allowances)) {
+      faults.push(`${nameOf(entry)} was acknowledged (chapter ${entry.chapter}) and never received`)
+    }
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'pending') faults.push(`${nameOf(entry)} is pending`)
+      if (entry.qos !== 1 && entry.received > 1 && !allowances.forgetfulBroker) {
+        faults.push(`${nameOf(entry)} was received ${entry.received} times`)
+      }
+    }
+    return faults
+  }
+
+  #missing({ lossyChapters }: Allowances): Entry[] {
+    return [...this.#entries.values()].filter(
+      (entry) =>
+        entry.qos > 0 &&
+        entry.state === 'acknowledged' &&
+        entry.received === 0 &&
+        lossyChapters?.has(entry.chapter) !== true,
+    )
+  }
+}
+
+function nameOf({ topic, qos, number }: Entry): string {
+  return `number ${number} of ${topic} at QoS ${qos}`
+}
