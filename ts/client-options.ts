@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream'
 import type { SecureContext, ConnectionOptions as TLSConnectionOptions } from 'node:tls'
 import type { Authentication } from './authentication.js'
 import type { Overflow } from './bounded-queue.js'
-import type { ClientSettings } from './client-settings.js'
 import type { Logger } from './logger.js'
 import type { OfflineQueueOptions } from './offline-queue-options.js'
 import type { PropertiesLike } from './properties.js'
@@ -105,11 +104,20 @@ export interface ClientOptions {
   overflow?: Overflow | null | undefined
   /** The most bytes of topics, payloads and properties in the queue. 0, the default, is no limit. */
   maxQueuedIncomingBytes?: number | null | undefined
-  /** Whether and how to come back after the connection was lost; false. */
+  /**
+   * Whether and how to come back after the connection was lost; false. Iteration and pending calls then go on over the
+   * gap, but for publishes of QoS 0, which reject; new calls wait for the connection within their timeout.
+   */
   reconnect?: boolean | ReconnectOptions | null | undefined
-  /** Whether messages published without a connection wait for one; false. */
+  /**
+   * Whether messages published without a connection wait for one; false. While there is none, the time of a publish
+   * call runs only if the call has a timeout of its own. `disconnect()` rejects all that wait.
+   */
   offlineQueue?: boolean | OfflineQueueOptions | null | undefined
-  /** Keeps the state of QoS 1 and 2 messages over a restart. */
+  /**
+   * Keeps what was published with QoS 1 and 2 and is not acknowledged over a restart of the program: the next
+   * `connect()` of a client with the same store sends it. Nothing is sent before the store has it.
+   */
   store?: Store | null | undefined
   /**
    * True when each message of QoS 1 or 2 is acknowledged by its `ack()`; false. What was not acknowledged when the
@@ -172,11 +180,3 @@ const NAMES: Readonly<Record<keyof ClientOptions, true>> = {
 
 /** The names of all options: whatever else is given is an error. */
 export const CLIENT_OPTION_NAMES: readonly string[] = Object.keys(NAMES)
-
-/** The names of the options that were used although this release does nothing with them yet. */
-export function unsupportedOptions(settings: ClientSettings): string[] {
-  const used: Record<string, boolean> = {
-    store: settings.store !== null,
-  }
-  return Object.keys(used).filter((name) => used[name])
-}

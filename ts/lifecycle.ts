@@ -2,7 +2,6 @@ import { Attempt, type AttemptOwner } from './attempt.js'
 import type { AuthenticationSettings } from './authentication.js'
 import { encodeConnectProperties } from './authenticator.js'
 import type { ConnectionOptions } from './binding.js'
-import { unsupportedOptions } from './client-options.js'
 import type { ClientSettings } from './client-settings.js'
 import { type StateChange, StateLog } from './client-states.js'
 import { type Calls, Connection, type ConnectionOwner } from './connection.js'
@@ -117,14 +116,10 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   /**
    * @param entry the public method that is running, for the stacks of errors
    * @throws {MqttReentrantError} the client is in use
-   * @throws {MqttError} an option is not available yet, or there is no time
+   * @throws {MqttError} there is no time
    */
   connect(timeout: number, signal: AbortSignal | undefined, entry: Callable): Promise<void> {
     if (this.states.state !== 'disconnected' || this.connection !== null) throw new MqttReentrantError()
-    const [unsupported] = unsupportedOptions(this.settings)
-    if (unsupported !== undefined) {
-      throw new MqttError(`The option ${unsupported} is not available yet`, { code: 'ERR_MQTT_UNSUPPORTED' })
-    }
     if (timeout <= 0) throw timedOut()
     const limit = this.retriesFirst ? Number.POSITIVE_INFINITY : timeout
     const giveUp = (reason: unknown) => this.abandon(reason)
@@ -139,11 +134,8 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   disconnect(timeout: number, entry: Callable): Promise<void> {
     if (this.disconnection !== null) return this.disconnection.promise
     const { call, connection } = this
-    const isOpen = connection !== null && this.states.state === 'connected'
-    if (isOpen) {
-      const force = () => this.force(connection)
-      const site = new CallSite(entry)
-      this.disconnection = new PendingCall(runtime(), Math.max(timeout, 0), undefined, site, force)
+    if (connection !== null && this.states.state === 'connected') {
+      this.disconnection = this.disconnecting(timeout, entry, connection)
       connection.close()
       return this.disconnection.promise
     }
@@ -156,7 +148,11 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       }),
     )
     this.finish(cleanEnd().error, null, false)
-    return Promise.resolve()
+    const stored = this.session?.stored() ?? null
+    if (stored === null) return Promise.resolve()
+    const disconnection = this.disconnecting(timeout, entry, null)
+    void stored.then(() => disconnection.resolve())
+    return disconnection.promise
   }
 
   onLink(attempt: Attempt, link: Link): void {
@@ -220,7 +216,10 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       return
     }
     this.finish(end.error, endCause(end), disconnection === null)
-    disconnection?.resolve()
+    // Whoever made the store may close it when disconnect() has resolved.
+    const stored = this.session?.stored() ?? null
+    if (stored === null) disconnection?.resolve()
+    else void stored.then(() => disconnection?.resolve())
   }
 
   private get retriesFirst(): boolean {
@@ -336,10 +335,15 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     this.inbox.close(cause)
   }
 
-  /** DISCONNECT did not leave in time. */
-  private force(connection: Connection): void {
-    this.warnOfForce('Operation timed out')
-    connection.abort()
+  /** A pending `disconnect()`, which has to close the connection if there is one. */
+  private disconnecting(timeout: number, entry: Callable, connection: Connection | null): PendingCall {
+    const force = () => {
+      this.warnOfForce('Operation timed out')
+      connection?.abort()
+      call.resolve()
+    }
+    const call = new PendingCall(runtime(), Math.max(timeout, 0), undefined, new CallSite(entry), force)
+    return call
   }
 
   private warnOfForce(why: string): void {

@@ -7,6 +7,7 @@ import type { Runtime } from './runtime.js'
 /** A pending `connect()`, `disconnect()` or `request()`: a promise with a deadline, which keeps the event loop alive. */
 export class PendingCall<T = void> extends Timed implements Abortable {
   readonly promise: Promise<T>
+  private isPending = true
   private resolvePromise!: (value: T) => void
   private rejectPromise!: (reason: unknown) => void
 
@@ -39,6 +40,7 @@ export class PendingCall<T = void> extends Timed implements Abortable {
     return Math.max(this.deadline - performance.now(), 1) / 1000
   }
 
+  /** As the other two: nothing if it is settled already. */
   resolve(value: T): void {
     this.release()
     this.resolvePromise(value)
@@ -63,6 +65,8 @@ export class PendingCall<T = void> extends Timed implements Abortable {
   }
 
   private release(): void {
+    if (!this.isPending) return
+    this.isPending = false
     if (this.signal !== undefined) unlisten(this.signal, this)
     this.runtime.deadlines.remove(this)
     this.runtime.release()

@@ -13,7 +13,7 @@ import {
   Will,
 } from 'aiomqtt'
 import test from 'ava'
-import { ClientSettings, unsupportedOptions } from './internals.js'
+import { ClientSettings } from './internals.js'
 
 const { V31, V311, V5 } = ProtocolVersion
 
@@ -304,39 +304,6 @@ test('what authenticates never shows in a log', (t) => {
     t.true(output.includes("hostname: 'host'"))
   }
   t.false(/secret/.test(JSON.stringify(shown)))
-})
-
-test('options that this release does nothing with are listed when they are used', (t) => {
-  t.deepEqual(unsupportedOptions(settings()), [])
-  t.deepEqual(
-    unsupportedOptions(
-      settings({
-        overflow: 'drop-newest',
-        maxQueuedIncomingBytes: 0,
-        reconnect: false,
-        offlineQueue: false,
-        manualAcks: false,
-        topicAliases: 0,
-      }),
-    ),
-    [],
-  )
-  t.deepEqual(
-    unsupportedOptions(
-      settings({
-        protocol: V5,
-        overflow: 'backpressure',
-        maxQueuedIncomingBytes: 1,
-        reconnect: true,
-        offlineQueue: true,
-        store: { load: () => [], batch: () => {} },
-        manualAcks: true,
-        topicAliases: 1,
-        authentication: { method: 'm', respond: () => null },
-      }),
-    ),
-    ['store'],
-  )
 })
 
 test('a host that is no host is refused', (t) => {

@@ -11,8 +11,6 @@ export const { checkSubscribe, checkUnsubscribe } =
   await internal<typeof import('../../dist/subscriptions.js')>('subscriptions')
 export const { ClientSettings } =
   await internal<typeof import('../../dist/client-settings.js')>('client-settings')
-export const { unsupportedOptions } =
-  await internal<typeof import('../../dist/client-options.js')>('client-options')
 export const { FilterTree } = await internal<typeof import('../../dist/filter-tree.js')>('filter-tree')
 export const { payloadBytes, payloadSource } =
   await internal<typeof import('../../dist/payload.js')>('payload')

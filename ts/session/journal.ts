@@ -21,6 +21,7 @@ export class Journal {
   private isScheduled = false
   private isWriting = false
   private sequence = 0
+  private readonly waiting: Array<() => void> = []
 
   constructor(
     private readonly store: Store,
@@ -51,6 +52,14 @@ export class Journal {
     this.schedule()
   }
 
+  /** Resolves when the store has all changes, or has refused them; null if there are none. */
+  stored(): Promise<void> | null {
+    if (!this.isScheduled && !this.isWriting) return null
+    return new Promise((resolve) => {
+      this.waiting.push(resolve)
+    })
+  }
+
   private schedule(): void {
     if (this.isScheduled || this.isWriting || !this.isOpen) return
     this.isScheduled = true
@@ -61,7 +70,10 @@ export class Journal {
   }
 
   private write(): void {
-    if (this.puts.size === 0 && this.deletions.size === 0) return
+    if (this.puts.size === 0 && this.deletions.size === 0) {
+      for (const resolve of this.waiting.splice(0)) resolve()
+      return
+    }
     const flows = [...this.puts]
     const identifiers = flows.map((flow) => flow.identifier)
     const changes: StoreChange[] = [...this.deletions].map((key) => [key, null])
@@ -78,21 +90,22 @@ export class Journal {
       this.owner.onStored()
     }
     const refused = (error: unknown) => this.owner.onRefused(flows, error)
+    this.isWriting = true
+    const finish = () => {
+      this.isWriting = false
+      this.write()
+    }
     let pending: Promise<void> | void
     try {
       pending = this.store.batch(changes)
     } catch (error) {
-      refused(error)
-      return
+      pending = Promise.reject(error)
     }
-    if (pending === undefined) {
+    if (pending !== undefined) {
+      void pending.then(done, refused).finally(finish)
+    } else {
       done()
-      return
+      finish()
     }
-    this.isWriting = true
-    pending.then(done, refused).finally(() => {
-      this.isWriting = false
-      this.write()
-    })
   }
 }

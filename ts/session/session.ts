@@ -210,6 +210,11 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     }
   }
 
+  /** Resolves when the store has all that happened so far; null if it has. */
+  stored(): Promise<void> | null {
+    return this.journal?.stored() ?? null
+  }
+
   override start(operation: SessionOperation, start: number): Promise<unknown> {
     this.register(operation)
     this.runtime.hold()
