@@ -20,14 +20,15 @@ export function compileTests() {
 }
 
 /**
- * Runs the compiled suite.
+ * Runs the compiled suite, or some of its files.
  *
  * @param {string} [node] the Node to run it with
+ * @param {string[]} [files] arguments of AVA's
  * @returns {Promise<{ passed: number, failed: number }>}
  */
-export async function runAva(node = process.execPath) {
+export async function runAva(node = process.execPath, files = []) {
   say(`AVA on ${node}`)
-  return await observeAva(node, [], {})
+  return await observeAva(node, files, {})
 }
 
 /**
