@@ -238,7 +238,10 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   }
 
   private ownSession(): Session {
-    this.session ??= new Session(runtime(), this.settings, this.policy, this.log)
+    if (this.session === null) {
+      this.session = new Session(runtime(), this.settings, this.policy, this.log)
+      this.telemetry.follow(this.session)
+    }
     return this.session
   }
 

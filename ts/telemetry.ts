@@ -76,9 +76,14 @@ export class Telemetry {
     this.messagesSent++
   }
 
+  /** The client's calls are there. */
+  follow(calls: CallLoad): void {
+    this.calls = calls
+  }
+
   /** A connection was made. */
   begin(connection: Traffic, calls: CallLoad): void {
-    this.calls = calls
+    this.follow(calls)
     this.open.set(connection, new Float64Array([0, 0, -1]))
   }
 

@@ -29,12 +29,14 @@ async function acknowledged(session: Session, count: number): Promise<string[]> 
 test('what is published before the first connection is sent then, in its order, and resolves when acknowledged', async (t) => {
   const { peer, client } = await waiting(t, { offlineQueue: true })
   const calls = [1, 2, 3].map((index) => client.publish('a', index, { qos: 1 }))
+  t.like(client.stats, { inflight: 3, pending: 3 })
   const session = await accept(peer, client.connect())
   const publishes = await session.take('publish', 3)
   t.deepEqual(publishes.map(shown), ['1 a 1 #1', '1 a 2 #2', '1 a 3 #3'])
   t.true(await isPending(calls[0] as Promise<void>))
   for (const { messageId = 0 } of publishes) session.send({ cmd: 'puback', messageId })
   await within(atOnce, 'publishing', Promise.all(calls))
+  t.like(client.stats, { inflight: 0, pending: 0, messagesSent: 3 })
 })
 
 test('without `reconnect` it waits for the next connect()', async (t) => {
