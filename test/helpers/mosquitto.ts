@@ -171,7 +171,7 @@ export class Mosquitto {
  * A shell that waits for the end of this process, however it comes, and then ends the broker and removes its folder:
  * a test run that is killed leaves nothing behind. It knows by the end of its standard input.
  */
-function guard(broker: ChildProcess, folder: string): ChildProcess {
+export function guard(broker: ChildProcess, folder: string): ChildProcess {
   const script = 'read -r _; kill -9 "$1"; rm -rf "$2"'
   const shell = spawn('sh', ['-c', script, 'sh', String(broker.pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],

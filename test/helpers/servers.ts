@@ -109,7 +109,7 @@ async function accepts(port: number): Promise<void> {
 }
 
 /** Where a program is, as the set-up found it. */
-function programOf(name: string): string {
+export function programOf(name: string): string {
   const tools = JSON.parse(readFileSync(new URL('../../tools.json', import.meta.url), 'utf8')) as Record<
     string,
     string

@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'aiomqtt'
+import { within } from '../helpers/deadline.js'
+import { freePort, guard } from '../helpers/mosquitto.js'
+import { programOf } from '../helpers/servers.js'
+
+/** How long the cluster may take until a new session can be made on it, which takes a leader. */
+const patience = 30_000
+
+/** The ports of one node. */
+interface Ports {
+  readonly client: number
+  readonly cluster: number
+  readonly mqtt: number
+}
+
+/** Three NATS servers that replicate MQTT sessions and messages; each can be killed and started again. */
+export class NatsCluster {
+  static readonly host = '127.0.0.1'
+  readonly #nodes: Node[]
+  readonly #folder: string
+
+  private constructor(folder: string, nodes: Node[]) {
+    this.#folder = folder
+    this.#nodes = nodes
+  }
+
+  /** Starts the cluster and waits until it takes in sessions. */
+  static async start(): Promise<NatsCluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'nats-'))
+    const ports: Ports[] = []
+    for (let count = 0; count < 3; count++) {
+      ports.push({ client: await freePort(), cluster: await freePort(), mqtt: await freePort() })
+    }
+    const nodes = ports.map((own, index) => new Node(join(folder, `node-${index}`), index, own, ports))
+    const cluster = new NatsCluster(folder, nodes)
+    try {
+      for (const node of nodes) await node.start()
+      await cluster.ready()
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+    return cluster
+  }
+
+  /** Where the nodes speak MQTT. */
+  get hosts(): Array<[string, number]> {
+    return this.#nodes.map(({ ports }) => [NatsCluster.host, ports.mqtt])
+  }
+
+  /** Ends a node without a chance to say goodbye. */
+  async kill(index: number): Promise<void> {
+    await (this.#nodes[index] as Node).end('SIGKILL')
+  }
+
+  /** Starts a node that was killed, and waits until it is in use. */
+  async restart(index: number): Promise<void> {
+    await (this.#nodes[index] as Node).start()
+    await this.ready()
+  }
+
+  /** Resolves when each node takes in a session and its message. */
+  async ready(): Promise<void> {
+    await Promise.all(
+      this.hosts.map(([host, port]) => within(patience, `NATS on port ${port}`, works(host, port))),
+    )
+  }
+
+  /** Ends all nodes and removes their folders. */
+  async stop(): Promise<void> {
+    for (const node of this.#nodes) await node.end('SIGKILL')
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** Publishes to itself over one node until that works. */
+async function works(host: string, port: number): Promise<void> {
+  const topic = `ready/${port}`
+  for (;;) {
+    try {
+      const client = await Client.connect(host, port, { timeout: 2, identifier: `ready-${port}` })
+      try {
+        await client.subscribe(topic, { qos: 1 })
+        await client.publish(topic, 'x', { qos: 1 })
+        await client.messages.next({ signal: AbortSignal.timeout(2_000) })
+        return
+      } finally {
+        await client.disconnect()
+      }
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
+class Node {
+  #process: ChildProcess | undefined
+  #guard: ChildProcess | undefined
+
+  constructor(
+    readonly folder: string,
+    readonly index: number,
+    readonly ports: Ports,
+    readonly all: readonly Ports[],
+  ) {}
+
+  async start(): Promise<void> {
+    const { host } = NatsCluster
+    const routes = this.all.map(({ cluster }) => `nats-route://${host}:${cluster}`)
+    const file = `${this.folder}.conf`
+    await writeFile(
+      file,
+      [
+        `server_name: node-${this.index}`,
+        `listen: ${host}:${this.ports.client}`,
+        `jetstream { store_dir: "${this.folder}", max_mem: 64MB, max_file: 256MB }`,
+        `cluster { name: test, listen: ${host}:${this.ports.cluster}, routes: [${routes.join(', ')}] }`,
+        // What a client did not acknowledge comes again after so long, and so much may be without acknowledgement.
+        `mqtt { listen: ${host}:${this.ports.mqtt}, ack_wait: "1s", max_ack_pending: 1000 }`,
+        '',
+      ].join('\n'),
+    )
+    const child = spawn(programOf('nats-server'), ['-c', file], { stdio: 'ignore' })
+    this.#process = child
+    this.#guard = guard(child, this.folder)
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    this.#guard?.kill('SIGKILL')
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await within(10_000, "a NATS server's end", exit)
+  }
+}

@@ -1,0 +1,90 @@
+// A cluster of three brokers of which each is killed in turn, while clients that know all of them ingest at QoS 1.
+import { Client } from 'aiomqtt'
+import anyTest, { type TestFn } from 'ava'
+import { within } from '../helpers/deadline.js'
+import { Ledger } from './ledger.js'
+import { NatsCluster } from './nats-cluster.js'
+
+const test = anyTest as TestFn<{ cluster: NatsCluster }>
+
+/** How often each node is killed; npm run faults does it more often. */
+const rounds = process.env.AIOMQTT_FAULTS === 'long' ? 5 : 1
+
+const devices = 4
+/** Messages that a device publishes between two kills. */
+const burst = 50
+
+test.before(async (t) => {
+  t.timeout(60_000)
+  t.context.cluster = await NatsCluster.start()
+})
+test.after.always((t) => t.context.cluster?.stop())
+
+test('each node killed in turn under load: nothing that was acknowledged is lost', async (t) => {
+  t.timeout(rounds * 100_000)
+  const { cluster } = t.context
+  const ledger = new Ledger()
+  const { hosts } = cluster
+  /** A client with a session, whose first host is this one. */
+  const member = async (identifier: string, first: number): Promise<Client> => {
+    const [[host, port], ...others] = [...hosts.slice(first), ...hosts.slice(0, first)] as [
+      [string, number],
+      ...Array<[string, number]>,
+    ]
+    const client = await Client.connect(host, port, {
+      identifier,
+      cleanSession: false,
+      timeout: 60,
+      reconnect: { hosts: others, minDelay: 0.05, maxDelay: 0.5 },
+    })
+    t.teardown(() => client.disconnect())
+    return client
+  }
+  const consumer = await member('consumer', 0)
+  await consumer.subscribe('fleet/+', { qos: 1 })
+  const consuming = (async () => {
+    for await (const message of consumer.messages) ledger.receive(message)
+  })()
+  const publishers = await Promise.all(
+    Array.from({ length: devices }, (_, index) => member(`device-${index}`, index % hosts.length)),
+  )
+
+  let isOver = false
+  let published = 0
+  const publishing = publishers.map(async (publisher, index) => {
+    while (!isOver) {
+      await ledger.publish(publisher, `fleet/${index}`, 1)
+      published++
+    }
+  })
+  const more = async (count: number): Promise<void> => {
+    const enough = published + count
+    while (published < enough) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+
+  for (let round = 0; round < rounds; round++) {
+    for (const index of hosts.keys()) {
+      await within(30_000, 'publishing', more(devices * burst))
+      await cluster.kill(index)
+      await within(30_000, `publishing without node ${index}`, more(devices * burst))
+      await cluster.restart(index)
+    }
+  }
+  await within(30_000, 'publishing', more(devices * burst))
+  isOver = true
+  await within(30_000, 'the last publishes', Promise.all(publishing))
+  await ledger.settled(30_000)
+  await consumer.disconnect()
+  await t.throwsAsync(consuming, { message: 'Disconnected during message iteration' })
+
+  // NATS sends what it has to send again after what is new: only its order is not what MQTT promises.
+  const faults = ledger.faults().filter((fault) => !/ came after number /.test(fault))
+  t.deepEqual(faults, [])
+  const { acknowledged, received, rejected } = ledger.counts
+  t.log(`${acknowledged} acknowledged, ${received} received, ${rejected} rejected`)
+  t.true(acknowledged >= devices * burst * (6 * rounds + 1))
+  t.true(
+    consumer.stats.reconnects + publishers.reduce((sum, { stats }) => sum + stats.reconnects, 0) >=
+      3 * rounds,
+  )
+})
