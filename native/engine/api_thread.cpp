@@ -79,7 +79,9 @@ bool ApiThread::run() {
         note_done(task.connection);
         break;
       case Task::Kind::kRelease:
-        // What Paho was handed just before has no reader any more.
+        // Paho holds no command of this handle: it was posted when the connection had ended, so
+        // what was run before in this turn is of other connections. Nor is it in the middle of a
+        // packet (Connection::release()).
         task.connection->release();
         Engine::instance().forget(task.connection->number());
         break;

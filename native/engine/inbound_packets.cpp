@@ -87,7 +87,8 @@ Violation parse_publish(const Packet& packet, int version, Publish& out) noexcep
   out.retain = (packet.flags & 1) != 0;
   out.dup = (packet.flags & 8) != 0;
   if (out.qos == 3) return malformed("PUBLISH has QoS 3");
-  if (out.qos == 0 && out.dup) return malformed("PUBLISH has QoS 0 and DUP");
+  // MQTT 3.1 only says that DUP has no meaning there.
+  if (out.qos == 0 && out.dup && version != kMqtt31) return malformed("PUBLISH has QoS 0 and DUP");
   Bytes rest = packet.body;
   if (rest.size() < 2) return malformed("PUBLISH is cut short");
   const std::size_t topic_length = read_u16(rest.data());

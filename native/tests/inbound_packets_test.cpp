@@ -147,12 +147,17 @@ TEST("PUBLISH: lengths that do not fit, QoS 3 and packet identifier 0 are malfor
            {"no packet identifier", packet(0x32, field("a"))},
            {"half a packet identifier", packet(0x32, field("a"), 0)},
            {"packet identifier 0", packet(0x32, field("a"), u16(0), 0)},
-           {"QoS 3", packet(0x36, field("a"), u16(1), 0)},
-           {"DUP with QoS 0", packet(0x38, field("a"), 0)}});
+           {"QoS 3", packet(0x36, field("a"), u16(1), 0)}});
   all_bad({kMqtt5}, reason::kMalformedPacket,
           {{"no properties", packet(0x30, field("a"))},
            {"no properties after an identifier", packet(0x34, field("a"), u16(1))},
            {"properties that run beyond it", packet(0x30, field("a"), 2, 1)}});
+}
+
+TEST("PUBLISH: DUP without a QoS means nothing on MQTT 3.1, and is malformed since") {
+  CHECK(!violation_of(packet(0x38, field("a")), kMqtt31));
+  all_bad({kMqtt311}, reason::kMalformedPacket, {{"DUP", packet(0x38, field("a"))}});
+  all_bad({kMqtt5}, reason::kMalformedPacket, {{"DUP", packet(0x38, field("a"), 0)}});
 }
 
 TEST("PUBLISH: it has a topic or, on MQTT 5, a topic alias") {
