@@ -27,6 +27,7 @@ export const { environmentProxy } = await internal<
 export const { loadOptional } = await internal<typeof import('../../dist/transports/optional-package.js')>(
   'transports/optional-package',
 )
+export const { crc32 } = await internal<typeof import('../../dist/store/crc32.js')>('store/crc32')
 export const { runtime } = await internal<typeof import('../../dist/runtime.js')>('runtime')
 export const { Backoff } =
   await internal<typeof import('../../dist/reconnect/backoff.js')>('reconnect/backoff')

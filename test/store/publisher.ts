@@ -1,0 +1,54 @@
+// Publishes numbered messages of QoS 1 and 2 through a DurableStore until it is killed, or until all that is left in
+// the store has been sent. Tells by writes that no buffer delays which numbers the store has taken in.
+//
+//   node publisher.js <directory> <port> <first number, or "drain">
+
+import { writeSync } from 'node:fs'
+import { Client, type Store, type StoreChange } from 'aiomqtt'
+import { DurableStore } from 'aiomqtt/store'
+
+const [directory = '', port = '', first = ''] = process.argv.slice(2)
+
+class Telling implements Store {
+  readonly inner = new DurableStore(directory)
+  /** Records that are there. */
+  left = 0
+
+  async *load() {
+    for await (const record of this.inner.load()) {
+      this.left++
+      yield record
+    }
+  }
+
+  async batch(changes: readonly StoreChange[]): Promise<void> {
+    await this.inner.batch(changes)
+    for (const [, value] of changes) {
+      const number = value === null ? undefined : /#(\d+)#/.exec(Buffer.from(value).toString('latin1'))?.[1]
+      if (number !== undefined) writeSync(1, `${number}\n`)
+    }
+    this.left -= changes.filter(([, value]) => value === null).length
+  }
+}
+
+const store = new Telling()
+const client = await Client.connect('127.0.0.1', Number(port), {
+  identifier: 'publisher',
+  cleanSession: false,
+  store,
+})
+client.pendingCallsThreshold = Number.POSITIVE_INFINITY
+if (first === 'drain') {
+  while (store.left > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await client.disconnect()
+  await store.inner.close()
+} else {
+  let next = Number(first)
+  const publish = async () => {
+    for (;;) {
+      const number = next++
+      await client.publish('durable', `#${number}#`.padEnd(200, 'x'), { qos: number % 2 === 0 ? 1 : 2 })
+    }
+  }
+  await Promise.all(Array.from({ length: 100 }, publish))
+}
