@@ -56,7 +56,9 @@ function keep(folder, target) {
     [kept, before],
     [before, kept],
   ]) {
-    run(`${folder}/fuzz-${target}`, ['-merge=1', '-verbosity=0', to, from], { env: environment })
+    run(`${folder}/fuzz-${target}`, ['-set_cover_merge=1', '-use_counters=0', '-verbosity=0', to, from], {
+      env: environment,
+    })
     if (from === kept) rmSync(kept, { recursive: true })
     mkdirSync(kept, { recursive: true })
   }

@@ -22,10 +22,11 @@ test.after.always((t) => t.context.broker.stop())
 
 /** Subscribes and publishes to itself at each QoS, with connections that are lost and made again. */
 async function converse(client: Client, ledger: Ledger, topic: string): Promise<void> {
+  let isOver = false
   let connecting: Promise<unknown> | null = null
   const connected = async (): Promise<void> => {
     // While it reconnects by itself, calls wait for it.
-    while (client.state === 'disconnected' || client.state === 'connecting') {
+    while (!isOver && (client.state === 'disconnected' || client.state === 'connecting')) {
       connecting ??= client.connect().catch(isOffline)
       await connecting
       connecting = null
@@ -39,14 +40,13 @@ async function converse(client: Client, ledger: Ledger, topic: string): Promise<
   for (const qos of [0, 1, 2, 1, 2] as const) {
     await insist(async () => (await ledger.publish(client, topic, qos)).state === 'acknowledged')
   }
-  let isOver = false
   const receiving = (async () => {
     for (;;) {
       try {
         for await (const message of client.messages) ledger.receive(message)
       } catch {
-        if (isOver) return
         await connected()
+        if (isOver) return
       }
     }
   })()

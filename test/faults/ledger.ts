@@ -20,8 +20,6 @@ export interface Entry {
 export interface Allowances {
   /** Chapters in which the broker forgot what it had acknowledged; none unless it is said. */
   lossyChapters?: ReadonlySet<number>
-  /** Whether the broker may have delivered a message of QoS 2 again because it forgot that it had; false. */
-  forgetfulBroker?: boolean
 }
 
 /**
@@ -32,6 +30,10 @@ export class Ledger {
   /** Counts what happens to the broker, for what may only be lost then. */
   chapter = 0
   readonly #entries = new Map<string, Entry>()
+  /** What came as it should, by topic and QoS, a byte each: a ledger must not be what grows in a long run. */
+  readonly #finished = new Map<string, Buffer>()
+  #finishedCount = 0
+  #repeatedCount = 0
   readonly #last = new Map<string, number>()
   readonly #newest = new Map<string, number>()
   readonly #calls = new Set<Promise<void>>()
@@ -49,6 +51,7 @@ export class Ledger {
       () => {
         entry.state = 'acknowledged'
         entry.chapter = this.chapter
+        this.#finishIfOver(entry)
       },
       () => {
         entry.state = 'rejected'
@@ -66,6 +69,11 @@ export class Ledger {
     const [topic, qos, digits] = message.text().split(' ')
     const lane = `${topic} ${qos}`
     const entry = this.#entries.get(`${lane} ${digits}`)
+    if (entry === undefined && this.#finished.get(lane)?.[Number(digits)] === 1) {
+      this.#repeatedCount++
+      if (qos !== '1') this.#faults.push(`number ${digits} of ${lane} was received again`)
+      return
+    }
     if (entry === undefined || entry.topic !== message.topic.value) {
       this.#faults.push(`a message that nobody published: ${message.topic} ${message.text().slice(0, 50)}`)
       return
@@ -75,12 +83,20 @@ export class Ledger {
       if (entry.number < newest) this.#faults.push(`${nameOf(entry)} came after number ${newest}`)
       this.#newest.set(lane, Math.max(newest, entry.number))
     }
+    this.#finishIfOver(entry)
     this.#watcher()
   }
 
   /** How many there are of each kind. */
   get counts(): Record<State | 'received' | 'repeated', number> {
-    const counts = { pending: 0, acknowledged: 0, rejected: 0, received: 0, repeated: 0 }
+    const finished = this.#finishedCount
+    const counts = {
+      pending: 0,
+      acknowledged: finished,
+      rejected: 0,
+      received: finished,
+      repeated: this.#repeatedCount,
+    }
     for (const entry of this.#entries.values()) {
       counts[entry.state]++
       if (entry.received > 0) counts.received++
@@ -114,11 +130,23 @@ export class Ledger {
     }
     for (const entry of this.#entries.values()) {
       if (entry.state === 'pending') faults.push(`${nameOf(entry)} is pending`)
-      if (entry.qos !== 1 && entry.received > 1 && !allowances.forgetfulBroker) {
+      if (entry.qos !== 1 && entry.received > 1) {
         faults.push(`${nameOf(entry)} was received ${entry.received} times`)
       }
     }
     return faults
+  }
+
+  #finishIfOver(entry: Entry): void {
+    if (entry.state !== 'acknowledged' || entry.received !== 1) return
+    const lane = `${entry.topic} ${entry.qos}`
+    let marks = this.#finished.get(lane) ?? Buffer.alloc(256)
+    if (marks.length <= entry.number)
+      marks = Buffer.concat([marks, Buffer.alloc(marks.length + entry.number)])
+    marks[entry.number] = 1
+    this.#finished.set(lane, marks)
+    this.#entries.delete(`${lane} ${entry.number}`)
+    this.#finishedCount++
   }
 
   #missing({ lossyChapters }: Allowances): Entry[] {

@@ -122,7 +122,7 @@ class Link {
       one.on('close', (hadError: boolean) => {
         // A socket that is being reset must not be destroyed on top of it: Node would never let go of it.
         if (this.#isCut || other.destroyed) return
-        if (hadError) other.resetAndDestroy()
+        if (hadError) reset(other)
         else other.destroy()
       })
     }
@@ -136,7 +136,7 @@ class Link {
     if (this.#isCut) return
     this.#isCut = true
     for (const socket of [this.#near, this.#far]) {
-      if (how === 'reset') socket.resetAndDestroy()
+      if (how === 'reset') reset(socket)
       else socket.destroySoon()
     }
   }
@@ -196,6 +196,16 @@ class Link {
       if (!to.destroyed) await new Promise((resolve) => to.write(part, resolve))
     }
   }
+}
+
+/** Ends a socket with RST, and at once: Node never lets go of one that is reset while it is being shut down. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) {
+    socket.destroy()
+    return
+  }
+  socket._final = (callback) => callback()
+  socket.resetAndDestroy()
 }
 
 function closing(socket: Socket): Promise<unknown> {
