@@ -35,6 +35,11 @@ export interface Binding {
    */
   submit(commands: Uint8Array, length: number): void
   /**
+   * Stops reading what the broker sends, or reads again; keepalive goes on. At once, before what was submitted: while it
+   * is under way, what comes is still delivered.
+   */
+  pause(connection: number, paused: boolean): void
+  /**
    * Moves as many waiting events as fit into `slab` and `index`.
    * @param slab gets the events' bytes from `offset` on; the offsets in records are absolute within it
    * @param index gets the records, `RECORD_WORDS` words each; it has room for `MOST_RECORDS`
@@ -283,10 +288,6 @@ export const COMMAND_SUBSCRIBE = 2
 export const COMMAND_UNSUBSCRIBE = 3
 /** Withdraws the operation if it has not been sent; otherwise it goes on and its DONE comes as usual. */
 export const COMMAND_CANCEL = 4
-/** Stops reading what the broker sends; keepalive goes on. */
-export const COMMAND_PAUSE = 6
-/** Reads again. */
-export const COMMAND_RESUME = 7
 /**
  * Continues a QoS 2 publish of an older connection, of the same session, whose PUBREC had come (RECEIVED): sends PUBREL.
  * Word 4: its packet identifier. DONE comes with PUBCOMP, whose reason code is the code: 0x92 (packet identifier not

@@ -4,10 +4,8 @@ import {
   COMMAND_AUTH,
   COMMAND_CANCEL,
   COMMAND_CLOSE,
-  COMMAND_PAUSE,
   COMMAND_PUBLISH,
   COMMAND_RELEASE,
-  COMMAND_RESUME,
   COMMAND_WORDS,
 } from './binding.js'
 
@@ -126,13 +124,6 @@ export class CommandBatch {
     this.words[(start >> 2) + COMMAND_WORDS] = code
     this.words[(start >> 2) + COMMAND_WORDS + 1] = properties.length
     this.finish(start, start + size + properties.length, COMMAND_AUTH, connection, 0)
-  }
-
-  /** @param paused whether to stop reading what the broker sends */
-  pause(connection: number, paused: boolean): void {
-    const start = this.length
-    this.reserve(COMMAND_WORDS * 4)
-    this.finish(start, start + COMMAND_WORDS * 4, paused ? COMMAND_PAUSE : COMMAND_RESUME, connection, 0)
   }
 
   /** @param reason DISCONNECT's reason code, on MQTT 5 */

@@ -179,9 +179,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic, Authenticat
 
   /** Stops reading what the broker sends, or reads again. */
   pause(paused: boolean): void {
-    if (this.isClosed) return
-    this.runtime.commands.pause(this.number, paused)
-    this.runtime.changed()
+    if (!this.isClosed) this.runtime.binding.pause(this.number, paused)
   }
 
   /** Sends DISCONNECT after all that was submitted before. `onClosed` comes when it has left. */

@@ -55,8 +55,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
       {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
        InstanceMethod("stage", &Environment::stage), InstanceMethod("submit", &Environment::submit),
-       InstanceMethod("drain", &Environment::drain), InstanceMethod("lend", &Environment::lend),
-       InstanceMethod("trace", &Environment::trace),
+       InstanceMethod("pause", &Environment::pause), InstanceMethod("drain", &Environment::drain),
+       InstanceMethod("lend", &Environment::lend), InstanceMethod("trace", &Environment::trace),
        InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
        InstanceMethod("setSocketOption", &Environment::set_socket_option)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
@@ -114,6 +114,12 @@ Napi::Value Environment::submit(const Napi::CallbackInfo& info) {
       std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(), commands.ByteLength());
   Engine::instance().api().submit({commands.Data(), commands.Data() + size}, inbox_,
                                   std::exchange(staged_, {}));
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::pause(const Napi::CallbackInfo& info) {
+  Engine::instance().pause(info[0].As<Napi::Number>().Uint32Value(), inbox_,
+                           info[1].As<Napi::Boolean>().Value());
   return info.Env().Undefined();
 }
 

@@ -113,8 +113,6 @@ bool ApiThread::run_commands(Task& task) {
     if (connection && !connection->ended()) {
       if (command.kind() == command::kClose) {
         close(connection, (command.flags() & 1) != 0, static_cast<std::uint8_t>(command.word(4)));
-      } else if (command.kind() == command::kPause || command.kind() == command::kResume) {
-        Engine::instance().io().pause(connection, command.kind() == command::kPause);
       } else if (connection->outbound().paho().exists() && !connection->closing()) {
         connection->submit(command, payload, done_);
       }

@@ -33,6 +33,11 @@ std::uint32_t Engine::open(ConnectionOptions options, std::shared_ptr<Inbox> inb
   return number;
 }
 
+void Engine::pause(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, bool paused) {
+  std::shared_ptr<Connection> connection = find(number);
+  if (connection && connection->inbox() == inbox) io_.pause(std::move(connection), paused);
+}
+
 void Engine::abandon(const std::shared_ptr<Inbox>& inbox) {
   inbox->close();
   io_.abandon(inbox);

@@ -23,6 +23,8 @@ class Engine {
 
   // Starts connecting; the connection's number.
   std::uint32_t open(ConnectionOptions options, std::shared_ptr<Inbox> inbox);
+  // Stops reading what the broker sends to this environment's connection, or reads again.
+  void pause(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, bool paused);
   // The environment goes: its inbox takes nothing more, its connections end.
   void abandon(const std::shared_ptr<Inbox>& inbox);
 

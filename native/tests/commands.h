@@ -123,12 +123,4 @@ inline Buffer close_command(std::uint32_t connection, bool force = false, int re
                      {static_cast<std::size_t>(reason)}, {});
 }
 
-inline Buffer pause_command(std::uint32_t connection) {
-  return raw_command(command::kPause, 0, connection, 0, {}, {});
-}
-
-inline Buffer resume_command(std::uint32_t connection) {
-  return raw_command(command::kResume, 0, connection, 0, {}, {});
-}
-
 }  // namespace aiomqtt::testing

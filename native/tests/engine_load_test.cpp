@@ -103,8 +103,6 @@ Buffer everything_for(std::uint32_t connection, int version) {
     PublishFields fields = fields_of("up", patterned(i, 100), static_cast<int>(i % 3));
     fields.properties = no_properties(version);
     put(commands, publish_command(connection, i + 2, fields));
-    if (i % 50 == 20) put(commands, pause_command(connection));
-    if (i % 50 == 30) put(commands, resume_command(connection));
   }
   return commands;
 }
@@ -127,6 +125,9 @@ void run_round(Listener& listener, int version, Way way) {
   for (const std::uint32_t connection : connections) {
     (void)environment.next(connection, event::kOpened);
     environment.submit(everything_for(connection, version));
+  }
+  for (int i = 0; i < 20; ++i) {
+    for (const std::uint32_t connection : connections) environment.pause(connection, i % 2 == 0);
   }
   if (way == Way::kAbandoned) return;
   for (const std::uint32_t connection : connections) {

@@ -29,7 +29,7 @@ void settle(Environment& environment) {
 
 TEST("pause: nothing is read until it is resumed, and then everything comes") {
   Session session(kMqtt311);
-  session.submit(pause_command(session.connection));
+  session.environment.pause(session.connection, true);
   settle(session.environment);
   for (std::uint32_t i = 0; i < 1'000; ++i) {
     session.peer.send(broker_publish(kMqtt311, 0, 0, "a", u32(i)));
@@ -40,7 +40,7 @@ TEST("pause: nothing is read until it is resumed, and then everything comes") {
   session.submit(session.publish(1, {}));
   session.peer.expect(packet(0x30, field("a")));
   (void)session.done(1);
-  session.submit(resume_command(session.connection));
+  session.environment.pause(session.connection, false);
   for (std::uint32_t i = 0; i < 1'000; ++i) CHECK_EQ(session.message().payload, u32(i));
   session.close();
 }
@@ -48,7 +48,7 @@ TEST("pause: nothing is read until it is resumed, and then everything comes") {
 TEST("pause: a paused connection can be closed, gracefully and by force") {
   for (const bool force : {false, true}) {
     Session session(kMqtt311);
-    session.submit(pause_command(session.connection));
+    session.environment.pause(session.connection, true);
     settle(session.environment);
     session.peer.send(broker_publish(kMqtt311, 1, 1, "unread", {}));
     session.submit(close_command(session.connection, force));
@@ -61,26 +61,26 @@ TEST("pause: one before the connection is up lets it wait, and resuming opens it
   Environment environment;
   Listener listener;
   const std::uint32_t connection = environment.open(options_for(listener.address()));
-  environment.submit(pause_command(connection));
+  environment.pause(connection, true);
   Peer peer = listener.accept();
   (void)peer.read_packet();
   settle(environment);
   peer.send(connack(kMqtt311));
   settle(environment);
   CHECK(!environment.has_event(connection));
-  environment.submit(resume_command(connection));
+  environment.pause(connection, false);
   (void)environment.next(connection, event::kOpened);
 }
 
 TEST("pause: what a broker sent before it hung up is read when reading goes on") {
   Session session(kMqtt311);
-  session.submit(pause_command(session.connection));
+  session.environment.pause(session.connection, true);
   settle(session.environment);
   session.peer.send(broker_publish(kMqtt311, 0, 0, "a", bytes("last words")));
   session.peer.close();
   settle(session.environment);
   CHECK(!session.environment.has_event(session.connection));
-  session.submit(resume_command(session.connection));
+  session.environment.pause(session.connection, false);
   CHECK_EQ(text_of(session.message().payload), "last words");
   CHECK_EQ(session.closed().words[2], Ending::kTransport);
 }

@@ -35,6 +35,10 @@ void Environment::submit(const Buffer& commands, std::deque<SharedBuffer> staged
   Engine::instance().api().submit(commands, inbox_, std::move(staged));
 }
 
+void Environment::pause(std::uint32_t connection, bool paused) {
+  Engine::instance().pause(connection, inbox_, paused);
+}
+
 void Environment::drain() {
   for (Event& event : reader_.drain()) events_[event.connection].push_back(std::move(event));
 }

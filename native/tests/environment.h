@@ -30,6 +30,8 @@ class Environment {
   std::uint32_t open(ConnectionOptions options);
   void submit(const Buffer& commands, std::deque<SharedBuffer> staged = {});
 
+  void pause(std::uint32_t connection, bool paused);
+
   // The next event of this connection. Waits for it.
   Event next(std::uint32_t connection);
   // The next event, which must be of this kind.

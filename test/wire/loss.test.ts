@@ -379,7 +379,11 @@ for (const { name, protocol } of protocols) {
       const log = new Recorder()
       const { client, session } = await paired(t, { protocol, timeout: 0.3, logger: log })
       session.socket.pause()
-      await within(atOnce, 'what the buffers take', client.publish('a', Buffer.alloc(30_000_000)))
+      await within(
+        atOnce,
+        'what the buffers take',
+        client.publish('a', Buffer.alloc(30_000_000), { timeout: 60 }),
+      )
       const waiting = rejection(atOnce, 'publishing', client.publish('b', 'x', { timeout: 60 }))
       t.is(await within(atOnce, 'disconnecting', client.disconnect()), undefined)
       t.true((await waiting) instanceof MqttError)
