@@ -1,5 +1,6 @@
 import { Message, type TopicName } from './message.js'
 import type { Runtime } from './runtime.js'
+import type { Receipts } from './session/receipts.js'
 
 const WAITING = 0
 const GIVEN = 1
@@ -42,7 +43,7 @@ class Line {
 }
 
 /**
- * What a connection acknowledges when the messages' `ack()` says so (`manualAcks`): PUBACK and PUBREC leave in the order
+ * What a connection acknowledges when the messages' `ack()` says so (`manualAcks`), or when a store has them: PUBACK and PUBREC leave in the order
  * of the messages of their QoS [MQTT-4.6.0-2] [MQTT-4.6.0-3], whatever the order of the calls.
  */
 export class Acknowledgements {
@@ -52,10 +53,14 @@ export class Acknowledgements {
   private readonly unreleased = new Set<number>()
   private isOver = false
 
-  /** @param connection what `Binding.open()` gave */
+  /**
+   * @param connection what `Binding.open()` gave
+   * @param receipts where messages of QoS 2 are written down before PUBREC leaves
+   */
   constructor(
     private readonly runtime: Runtime,
     private readonly connection: number,
+    private readonly receipts: Receipts | null,
   ) {}
 
   /** A message has come that must be acknowledged. */
@@ -82,6 +87,7 @@ export class Acknowledgements {
   /** PUBREL came. */
   released(identifier: number): void {
     this.unreleased.delete(identifier)
+    this.receipts?.released(identifier)
   }
 
   /**
@@ -92,7 +98,7 @@ export class Acknowledgements {
    */
   session(state: Uint8Array): Uint8Array {
     const known = Buffer.from(state)
-    for (let at = WORD; at < known.length; at += WORD) this.unreleased.delete(known.readUInt32LE(at))
+    for (let at = WORD; at < known.length; at += WORD) this.unreleased.delete(known.readUInt16LE(at))
     const late = Buffer.alloc(this.unreleased.size * WORD)
     let at = 0
     for (const identifier of this.unreleased) at = late.writeUInt32LE(identifier, at)
@@ -112,14 +118,21 @@ export class Acknowledgements {
     const line = this.line(qos)
     for (let next = line.take(); next !== null; next = line.take()) {
       if (next.state === FORFEITED || this.isOver) continue
-      if (qos === 2) this.unreleased.add(next.identifier)
-      this.runtime.commands.acknowledge(this.connection, qos, next.identifier)
-      this.runtime.changed()
+      const { identifier } = next
+      if (qos === 2) this.unreleased.add(identifier)
+      if (qos === 2 && this.receipts !== null) this.receipts.put(identifier, () => this.submit(2, identifier))
+      else this.submit(qos, identifier)
     }
+  }
+
+  private submit(qos: number, identifier: number): void {
+    if (this.isOver) return
+    this.runtime.commands.acknowledge(this.connection, qos, identifier)
+    this.runtime.changed()
   }
 }
 
-/** A message of QoS 1 or 2 of a client with `manualAcks`. */
+/** A message of QoS 1 or 2 of a client with `manualAcks` or a store. */
 export class HeldMessage extends Message {
   private readonly acknowledgement: Acknowledgement
 

@@ -74,7 +74,10 @@ export interface Calls {
 /** One connection to a broker, from `Binding.open()` to CLOSED. A client has one after the other. */
 export class Connection implements Calls, ConnectionEvents, Traffic, AuthenticatorOwner {
   readonly hasProperties: boolean
+  /** What the engine leaves to us to acknowledge; null when it does so itself. */
   readonly acknowledgements: Acknowledgements | null
+  /** Messages are acknowledged as they come, as the engine would do it, but by way of the store. */
+  private readonly acknowledgesItself: boolean
   /** It has been accepted. */
   private isOpened = false
   /** `close()` was called. */
@@ -106,7 +109,10 @@ export class Connection implements Calls, ConnectionEvents, Traffic, Authenticat
     this.hasProperties = isV5
     this.inbox = owner.inbox
     this.log = owner.log
-    this.acknowledgements = owner.manualAcks ? new Acknowledgements(runtime, number) : null
+    const receipts = session?.receipts ?? null
+    const mustAcknowledge = owner.manualAcks || receipts !== null
+    this.acknowledgements = mustAcknowledge ? new Acknowledgements(runtime, number, receipts) : null
+    this.acknowledgesItself = mustAcknowledge && !owner.manualAcks
     const { authentication } = owner
     this.authenticator = authentication === null ? null : new Authenticator(authentication, this)
     this.telemetry = owner.telemetry
@@ -211,6 +217,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic, Authenticat
   message(message: Message): void {
     this.telemetry.received(message)
     this.log?.receivedPublish(message)
+    if (this.acknowledgesItself && message.mid !== 0) void message.ack()
     this.inbox.push(message)
   }
 

@@ -359,7 +359,8 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   }
 
   private connectionOptions(fields: LinkFields): ConnectionOptions {
-    const { settings, savedState } = this
+    const { settings } = this
+    const savedState = this.savedState ?? this.session?.receipts?.state ?? undefined
     const { protocol, keepalive, username, password, will, properties } = settings
     const isResumed = this.isReconnecting && settings.cleanStartFirstOnly && protocol === ProtocolVersion.V5
     const cleanStart = settings.cleanStart && !isResumed
@@ -372,7 +373,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       properties: encodeConnectProperties(properties, settings.authentication),
       topicAliases: settings.topicAliases,
       maxInflight: settings.maxInflightMessages,
-      holdAcknowledgements: settings.manualAcks,
+      holdAcknowledgements: settings.manualAcks || settings.store !== null,
     }
     if (username !== null) options.username = username
     if (password !== null) options.password = password

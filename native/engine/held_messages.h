@@ -26,7 +26,7 @@ class HeldMessages {
     kInUse,         // the identifier is another message's
     kTooMany
   };
-  [[nodiscard]] Arrival arrive(std::uint16_t packet_identifier, int qos);
+  [[nodiscard]] Arrival arrive(std::uint16_t packet_identifier, int qos, bool dup);
   // True when PUBACK or PUBREC must be sent: it was delivered on this connection, once.
   [[nodiscard]] bool acknowledge(std::uint16_t packet_identifier, int qos);
   enum class Release : std::uint8_t { kReleased, kUnknown, kTooEarly };
@@ -35,7 +35,9 @@ class HeldMessages {
 
   // The broker has no session.
   void forget();
-  // The identifiers that wait for their PUBREL, a word each.
+  // The identifiers that wait for their PUBREL, a word each, with kUnsure where their PUBREL may
+  // have come unnoticed: to a program that ended before it wrote that down.
+  static constexpr std::uint32_t kUnsure = 0x1'0000;
   void save(RawBuffer& to) const;
   // Takes what save() wrote; ignores what is cut short.
   void restore(Bytes from);
@@ -44,6 +46,7 @@ class HeldMessages {
   struct Held {
     int qos = 0;
     bool acknowledged = false;
+    bool unsure = false;
     bool counts = false;  // for the Receive Maximum, which each connection begins anew
   };
 

@@ -75,7 +75,7 @@ Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
 }
 
 Violation Receiver::hold(const Publish& publish, Inbox::Writer& writer, RawBuffer& acks) {
-  switch (held_->arrive(publish.packet_identifier, publish.qos)) {
+  switch (held_->arrive(publish.packet_identifier, publish.qos, publish.dup)) {
     case HeldMessages::Arrival::kNew:
       return deliver(message_flags(publish), publish, writer);
     case HeldMessages::Arrival::kDelivered:

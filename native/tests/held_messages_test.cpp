@@ -19,8 +19,8 @@ TEST("held messages: QoS 1 is acknowledged once, and then its identifier is free
   HeldMessages held(10);
   CHECK(!held.acknowledge(5, 1));
   for (int round = 0; round < 2; ++round) {
-    CHECK_EQ(held.arrive(5, 1), Arrival::kNew);
-    CHECK_EQ(held.arrive(5, 1), Arrival::kDelivered);
+    CHECK_EQ(held.arrive(5, 1, false), Arrival::kNew);
+    CHECK_EQ(held.arrive(5, 1, false), Arrival::kDelivered);
     CHECK(!held.acknowledge(5, 2));
     CHECK(held.acknowledge(5, 1));
     CHECK(!held.acknowledge(5, 1));
@@ -32,13 +32,13 @@ TEST("held messages: QoS 2 is acknowledged, repeated, released") {
   HeldMessages held(10);
   CHECK_EQ(held.release(5), Release::kUnknown);
   for (int round = 0; round < 2; ++round) {
-    CHECK_EQ(held.arrive(5, 2), Arrival::kNew);
-    CHECK_EQ(held.arrive(5, 2), Arrival::kDelivered);
+    CHECK_EQ(held.arrive(5, 2, false), Arrival::kNew);
+    CHECK_EQ(held.arrive(5, 2, false), Arrival::kDelivered);
     CHECK_EQ(held.release(5), Release::kTooEarly);
     CHECK(!held.acknowledge(5, 1));
     CHECK(held.acknowledge(5, 2));
     CHECK(!held.acknowledge(5, 2));
-    CHECK_EQ(held.arrive(5, 2), Arrival::kAcknowledged);
+    CHECK_EQ(held.arrive(5, 2, false), Arrival::kAcknowledged);
     CHECK_EQ(held.release(5), Release::kReleased);
     CHECK_EQ(held.release(5), Release::kUnknown);
   }
@@ -46,37 +46,51 @@ TEST("held messages: QoS 2 is acknowledged, repeated, released") {
 
 TEST("held messages: an identifier has one message at a time, unless the broker forgot the last") {
   HeldMessages held(10);
-  CHECK_EQ(held.arrive(5, 2), Arrival::kNew);
-  CHECK_EQ(held.arrive(5, 1), Arrival::kInUse);
+  CHECK_EQ(held.arrive(5, 2, false), Arrival::kNew);
+  CHECK_EQ(held.arrive(5, 1, false), Arrival::kInUse);
   CHECK(held.acknowledge(5, 2));
-  CHECK_EQ(held.arrive(5, 1), Arrival::kNew);
-  CHECK_EQ(held.arrive(5, 2), Arrival::kInUse);
+  CHECK_EQ(held.arrive(5, 1, false), Arrival::kNew);
+  CHECK_EQ(held.arrive(5, 2, false), Arrival::kInUse);
   CHECK(held.acknowledge(5, 1));
-  CHECK_EQ(held.arrive(5, 2), Arrival::kNew);
+  CHECK_EQ(held.arrive(5, 2, false), Arrival::kNew);
 }
 
 TEST("held messages: no more than allowed are unfinished, those of older connections apart") {
   HeldMessages held(2);
   held.restore(bytes(7, 0, 0, 0, 8, 0, 0, 0));
-  CHECK_EQ(held.arrive(1, 1), Arrival::kNew);
-  CHECK_EQ(held.arrive(2, 2), Arrival::kNew);
-  CHECK_EQ(held.arrive(2, 2), Arrival::kDelivered);
+  CHECK_EQ(held.arrive(1, 1, false), Arrival::kNew);
+  CHECK_EQ(held.arrive(2, 2, false), Arrival::kNew);
+  CHECK_EQ(held.arrive(2, 2, false), Arrival::kDelivered);
   CHECK(held.acknowledge(1, 1));
   CHECK(held.acknowledge(2, 2));
   // Only PUBREL ends a QoS 2 message.
-  CHECK_EQ(held.arrive(3, 1), Arrival::kNew);
+  CHECK_EQ(held.arrive(3, 1, false), Arrival::kNew);
   CHECK_EQ(held.release(2), Release::kReleased);
   // One of an older connection counts when it comes again.
-  CHECK_EQ(held.arrive(7, 2), Arrival::kAcknowledged);
-  CHECK_EQ(held.arrive(7, 2), Arrival::kAcknowledged);
+  CHECK_EQ(held.arrive(7, 2, false), Arrival::kAcknowledged);
+  CHECK_EQ(held.arrive(7, 2, false), Arrival::kAcknowledged);
   CHECK_EQ(held.release(8), Release::kReleased);
-  CHECK_EQ(held.arrive(4, 1), Arrival::kTooMany);
+  CHECK_EQ(held.arrive(4, 1, false), Arrival::kTooMany);
+}
+
+TEST("held messages: what may have been released unnoticed is a repetition only with DUP") {
+  HeldMessages held(10);
+  held.restore(bytes(7, 0, 1, 0, 8, 0, 1, 0, 9, 0, 0, 0));
+  CHECK_EQ(saved(held).size(), 12U);
+  CHECK_EQ(held.arrive(7, 2, true), Arrival::kAcknowledged);
+  CHECK_EQ(held.arrive(8, 2, false), Arrival::kNew);
+  CHECK_EQ(held.arrive(8, 2, true), Arrival::kDelivered);
+  CHECK_EQ(held.arrive(9, 2, false), Arrival::kAcknowledged);
+  CHECK(held.acknowledge(8, 2));
+  CHECK_EQ(held.arrive(8, 2, false), Arrival::kAcknowledged);
+  CHECK_EQ(held.release(7), Release::kReleased);
 }
 
 TEST("held messages: what waits for its PUBREL is saved, and nothing else") {
   HeldMessages before(65535);
-  for (const std::uint16_t each : {1, 2, 65535}) CHECK_EQ(before.arrive(each, 2), Arrival::kNew);
-  CHECK_EQ(before.arrive(4, 1), Arrival::kNew);
+  for (const std::uint16_t each : {1, 2, 65535})
+    CHECK_EQ(before.arrive(each, 2, false), Arrival::kNew);
+  CHECK_EQ(before.arrive(4, 1, false), Arrival::kNew);
   CHECK(before.acknowledge(65535, 2));
   const Buffer kept = saved(before);
   CHECK_EQ(kept, bytes(255, 255, 0, 0));
@@ -88,7 +102,7 @@ TEST("held messages: what waits for its PUBREL is saved, and nothing else") {
   HeldMessages forgetful(65535);
   forgetful.restore(kept);
   forgetful.forget();
-  CHECK_EQ(forgetful.arrive(65535, 2), Arrival::kNew);
+  CHECK_EQ(forgetful.arrive(65535, 2, false), Arrival::kNew);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-import type { Store, StoreChange } from '../store/store.js'
+import type { Store } from '../store/store.js'
 import { describe, keyOf } from './records.js'
 import type { SessionOperation } from './session-operation.js'
 
@@ -10,6 +10,12 @@ export interface JournalOwner {
   onRefused(flows: readonly SessionOperation[], error: unknown): void
 }
 
+/** A record that is not a publish: what it becomes, and what to do then. */
+interface Note {
+  readonly value: Uint8Array | null
+  readonly then: (() => void) | null
+}
+
 /**
  * Writes what changes in the publishes of QoS 1 and 2 to a store: all that changes in a tick, or while an older batch
  * is being written, as one batch. A publish that is over before it was ever written is not written.
@@ -17,6 +23,10 @@ export interface JournalOwner {
 export class Journal {
   private readonly puts = new Set<SessionOperation>()
   private readonly deletions = new Set<string>()
+  /** What else is to be written, by key. */
+  private readonly notes = new Map<string, Note>()
+  /** Deletions that the store has refused: they go with the next changes. */
+  private readonly postponed = new Set<string>()
   private isOpen = false
   private isScheduled = false
   private isWriting = false
@@ -60,6 +70,16 @@ export class Journal {
     })
   }
 
+  /**
+   * A record of another kind.
+   * @param value null to delete it
+   * @param then runs when the store has it; not if the store refuses it
+   */
+  note(key: string, value: Uint8Array | null, then: (() => void) | null): void {
+    this.notes.set(key, { value, then })
+    this.schedule()
+  }
+
   private schedule(): void {
     if (this.isScheduled || this.isWriting || !this.isOpen) return
     this.isScheduled = true
@@ -70,26 +90,35 @@ export class Journal {
   }
 
   private write(): void {
-    if (this.puts.size === 0 && this.deletions.size === 0) {
+    if (this.puts.size === 0 && this.deletions.size === 0 && this.notes.size === 0) {
       for (const resolve of this.waiting.splice(0)) resolve()
       return
     }
     const flows = [...this.puts]
     const identifiers = flows.map((flow) => flow.identifier)
-    const changes: StoreChange[] = [...this.deletions].map((key) => [key, null])
+    const notes = [...this.notes]
+    const changes = new Map<string, Uint8Array | null>()
+    for (const key of [...this.postponed, ...this.deletions]) changes.set(key, null)
+    for (const [key, { value }] of notes) changes.set(key, value)
     for (const flow of flows) {
       if (flow.key === '') flow.key = keyOf(++this.sequence)
-      changes.push([flow.key, describe(flow)])
+      changes.set(flow.key, describe(flow))
       // From now on it may be there, and has to be deleted.
       flow.storedIdentifier = Math.max(flow.storedIdentifier, 0)
     }
     this.puts.clear()
     this.deletions.clear()
+    this.notes.clear()
+    this.postponed.clear()
     const done = () => {
+      for (const [, { then }] of notes) then?.()
       for (const [index, flow] of flows.entries()) flow.storedIdentifier = identifiers[index] as number
       this.owner.onStored()
     }
-    const refused = (error: unknown) => this.owner.onRefused(flows, error)
+    const refused = (error: unknown) => {
+      for (const [key, value] of changes) if (value === null) this.postponed.add(key)
+      this.owner.onRefused(flows, error)
+    }
     this.isWriting = true
     const finish = () => {
       this.isWriting = false
@@ -97,7 +126,7 @@ export class Journal {
     }
     let pending: Promise<void> | void
     try {
-      pending = this.store.batch(changes)
+      pending = this.store.batch([...changes])
     } catch (error) {
       pending = Promise.reject(error)
     }

@@ -6,7 +6,13 @@ import { type SessionOperation, word } from './session-operation.js'
 // digits. Value: a byte of the format, one of its state, its packet identifier (little endian, 0 for none yet), and
 // then, unless only the second half of a QoS 2 flow is left, its command from its first byte on (commands.ts).
 
+//
+// A record of the other kind is a message of QoS 2 that was acknowledged and not released. Key: its prefix and the packet
+// identifier in five decimal digits. The value is empty.
+
 const PREFIX = 'out-'
+const RECEIPT_PREFIX = 'in-'
+const RECEIPT_DIGITS = 5
 const DIGITS = 14
 const FORMAT = 1
 const HEAD = 4
@@ -26,6 +32,18 @@ export interface FlowRecord {
 /** @param sequence the number of the flow, from 1 */
 export function keyOf(sequence: number): string {
   return `${PREFIX}${String(sequence).padStart(DIGITS, '0')}`
+}
+
+/** The key of an incoming message's record. */
+export function receiptKey(identifier: number): string {
+  return `${RECEIPT_PREFIX}${String(identifier).padStart(RECEIPT_DIGITS, '0')}`
+}
+
+/** @returns the packet identifier of an incoming message's record; null for any other record */
+export function parseReceipt([key]: StoreRecord): number | null {
+  const identifier = Number(key.slice(RECEIPT_PREFIX.length))
+  const isOne = Number.isInteger(identifier) && identifier > 0 && identifier <= 0xffff
+  return isOne && receiptKey(identifier) === key ? identifier : null
 }
 
 /** The value of a flow's record. */

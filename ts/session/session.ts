@@ -23,7 +23,8 @@ import { FlowList } from './flow-list.js'
 import { Journal, type JournalOwner } from './journal.js'
 import { OfflineQueue } from './offline-queue.js'
 import { PacketIdentifiers } from './packet-identifiers.js'
-import { type FlowRecord, keyOf, parse } from './records.js'
+import { Receipts } from './receipts.js'
+import { type FlowRecord, keyOf, parse, parseReceipt } from './records.js'
 import { RememberedSubscriptions } from './remembered-subscriptions.js'
 import { SessionOperation, setWord, word } from './session-operation.js'
 
@@ -82,6 +83,8 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   private readonly subscriptions = new RememberedSubscriptions()
   private readonly offline: OfflineQueue | null
   private readonly journal: Journal | null
+  /** Incoming messages of QoS 2, as the store has them; null without one. */
+  readonly receipts: Receipts | null
   private isLoaded = false
 
   private window = 0
@@ -102,6 +105,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     const { offlineQueue, store } = settings
     this.offline = offlineQueue === null ? null : new OfflineQueue(offlineQueue)
     this.journal = store === null ? null : new Journal(store, this)
+    this.receipts = this.journal === null ? null : new Receipts(this.journal)
   }
 
   publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
@@ -147,13 +151,17 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     const { store } = this.settings
     if (store === null || this.isLoaded) return
     const records: FlowRecord[] = []
+    const received: number[] = []
     for await (const record of store.load()) {
+      const identifier = parseReceipt(record)
+      if (identifier !== null) received.push(identifier)
       const flow = parse(record)
       if (typeof flow === 'string') this.warn(`The store's record ${record[0]} is ignored: ${flow}`)
       else if (flow !== null) records.push(flow)
     }
     if (this.isLoaded) return
     this.isLoaded = true
+    for (const identifier of received) this.receipts?.restore(identifier)
     for (const record of records) if (record.command === null) this.restore(record)
     // What was published meanwhile comes after what is in the store.
     for (const record of records.toReversed()) if (record.command !== null) this.restore(record)
@@ -585,6 +593,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
       if (isPending) flow.fail(unknownOutcome)
     }
     for (let flow = this.flows.first; flow !== null; flow = flow.next) flow.isKnown = false
+    this.receipts?.clear()
   }
 
   private resubscribe(): void {
