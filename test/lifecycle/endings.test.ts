@@ -1,8 +1,8 @@
-import { Client } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { Peer } from '../helpers/peer.js'
 import { inProcess, inThread, type Program } from '../helpers/program.js'
+import { type End, testEveryEnding } from './every-ending.js'
 
 const test = anyTest as TestFn<{ broker: Mosquitto; silent: Peer; deaf: Peer }>
 
@@ -36,9 +36,6 @@ const states = [
   'disconnected',
   'connecting and disconnecting again and again',
 ] as const
-
-/** How it is ended. */
-type End = 'exit' | 'exception' | 'terminate'
 
 const program: Program<{
   state: (typeof states)[number]
@@ -132,85 +129,13 @@ const program: Program<{
 }
 
 for (const state of states) {
-  test.serial(`process.exit() ends a process that is ${state}`, async (t) => {
-    const { broker, silent, deaf } = t.context
-    const parameters = {
-      state,
-      end: 'exit' as const,
-      broker: broker.port,
-      silent: silent.port,
-      deaf: deaf.port,
-    }
-    const { code, signal, errors, milliseconds } = await inProcess(program, parameters).outcome
-    t.is(signal, null)
-    t.is(code, 7)
-    t.is(errors, '')
-    t.true(milliseconds < 5_000, `it took ${milliseconds} ms`)
-  })
-
-  test.serial(`an uncaught exception ends a process that is ${state}`, async (t) => {
-    const { broker, silent, deaf } = t.context
-    const parameters = {
-      state,
-      end: 'exception' as const,
-      broker: broker.port,
-      silent: silent.port,
-      deaf: deaf.port,
-    }
-    const { code, signal, errors, milliseconds } = await inProcess(program, parameters).outcome
-    t.is(signal, null)
-    t.is(code, 1)
-    t.true(errors.includes('Error: of the program'), errors)
-    t.true(milliseconds < 5_000, `it took ${milliseconds} ms`)
-  })
-
-  test.serial(`process.exit() ends a worker thread that is ${state}`, async (t) => {
-    const { broker, silent, deaf } = t.context
-    const parameters = {
-      state,
-      end: 'exit' as const,
-      broker: broker.port,
-      silent: silent.port,
-      deaf: deaf.port,
-    }
-    const { code, error } = await inThread(program, parameters).outcome
-    t.is(error, undefined)
-    t.is(code, 7)
-  })
-
-  test.serial(`an uncaught exception ends a worker thread that is ${state}`, async (t) => {
-    const { broker, silent, deaf } = t.context
-    const parameters = {
-      state,
-      end: 'exception' as const,
-      broker: broker.port,
-      silent: silent.port,
-      deaf: deaf.port,
-    }
-    const { code, error } = await inThread(program, parameters).outcome
-    t.is(code, 1)
-    t.is(error?.message, 'of the program')
-  })
-
-  test.serial(`a worker thread that is ${state} can be terminated, ten times`, async (t) => {
-    const { broker, silent, deaf } = t.context
-    const parameters = {
-      state,
-      end: 'terminate' as const,
-      broker: broker.port,
-      silent: silent.port,
-      deaf: deaf.port,
-    }
-    for (let round = 0; round < 10; round++) {
-      const thread = inThread(program, parameters)
-      await thread.said('ready')
-      await thread.terminate()
-      t.is((await thread.outcome).error, undefined)
-    }
-    const client = await Client.connect(broker.host, broker.port)
-    await client.publish('a', 'still here', { qos: 1 })
-    await client.disconnect()
-  })
+  testEveryEnding(test, state, program, ({ context: { broker, silent, deaf } }, end) => ({
+    state,
+    end,
+    broker: broker.port,
+    silent: silent.port,
+    deaf: deaf.port,
+  }))
 }
 
 test.serial('the connections of a thread that ends are closed', async (t) => {
