@@ -68,7 +68,7 @@ test("'drop-oldest' needs a queue that gives its oldest message first", (t) => {
 
 test("'backpressure' closes the window of the broker, loses nothing, and opens it again", async (t) => {
   const bound = 1000
-  const total = 60_000
+  const total = 120_000
   const { client, session } = await paired(t, { maxQueuedIncomingMessages: bound, overflow: 'backpressure' })
   const flood = new Flood(session, kibibyte)
   const sending = flood.send(total)
@@ -89,7 +89,8 @@ test('a client that is stopped does not slow another of the same process', async
   const stopped = await paired(t, { maxQueuedIncomingMessages: 10, overflow: 'backpressure' })
   const other = await paired(t)
   const blocked = new Flood(stopped.session, kibibyte)
-  const blockedSending = blocked.send(50_000).catch(() => {})
+  // More than the kernel's buffers take, of which the receiving one may grow to 32 MiB.
+  const blockedSending = blocked.send(120_000).catch(() => {})
   await within(20_000, 'the window to close', blocked.stalled(300))
   const flood = new Flood(other.session, 64)
   const sending = flood.send(20_000)
