@@ -4,10 +4,11 @@ import anyTest, { type TestFn } from 'ava'
 import { within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { protocols } from '../helpers/protocols.js'
+import { Footprint } from './footprint.js'
 import { Ledger } from './ledger.js'
 import { type Cut, FaultProxy } from './proxy.js'
 
-const test = anyTest as TestFn<{ broker: Mosquitto }>
+const test = anyTest as TestFn<{ broker: Mosquitto; footprint: Footprint }>
 
 /** What npm run faults adds: cuts before the packet, and ends instead of resets. */
 const isLong = process.env.AIOMQTT_FAULTS === 'long'
@@ -17,6 +18,10 @@ const patience = 10_000
 
 test.before(async (t) => {
   t.context.broker = await Mosquitto.start()
+  t.context.footprint = await Footprint.on(t.context.broker)
+})
+test.after('descriptors and memory are where they were', async (t) => {
+  t.deepEqual(await t.context.footprint.faults(), [])
 })
 test.after.always((t) => t.context.broker.stop())
 
@@ -91,6 +96,7 @@ for (const { name, protocol } of protocols) {
             const ledger = new Ledger()
             await within(patience, `${topic}, cut at ${count}`, converse(client, ledger, topic))
             t.deepEqual(ledger.faults(), [], `${topic}, cut at packet ${count} ${direction}`)
+            t.context.footprint.sample()
             if (proxy.cut !== null) break
           }
         }

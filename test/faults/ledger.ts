@@ -3,6 +3,10 @@ import type { Client, Message } from 'aiomqtt'
 type QoS = 0 | 1 | 2
 type State = 'pending' | 'acknowledged' | 'rejected'
 
+/** Marks of a message that came as it should: whether it may come again. */
+const ONCE = 1
+const AGAIN = 2
+
 /** One message, from the call that publishes it. */
 export interface Entry {
   readonly topic: string
@@ -10,15 +14,22 @@ export interface Entry {
   /** Counts the messages of one topic and QoS. */
   readonly number: number
   state: State
+  /** Why it was rejected. */
+  reason?: unknown
   /** How often it was received. */
   received: number
+  /** The chapter in which it was published. */
+  readonly begun: number
   /** The chapter in which it was acknowledged. */
   chapter: number
 }
 
-/** What a run may find wrong without being wrong itself. */
+/** What a run may find wrong without being wrong itself; nothing unless it is said. */
 export interface Allowances {
-  /** Chapters in which the broker forgot what it had acknowledged; none unless it is said. */
+  /**
+   * Chapters in which the broker forgets; may grow as the run goes, with the chapter that begins. What was under way in
+   * one of them, from its call to its acknowledgement, may be lost, and of QoS 2 it may come again.
+   */
   lossyChapters?: ReadonlySet<number>
 }
 
@@ -30,7 +41,11 @@ export class Ledger {
   /** Counts what happens to the broker, for what may only be lost then. */
   chapter = 0
   readonly #entries = new Map<string, Entry>()
-  /** What came as it should, by topic and QoS, a byte each: a ledger must not be what grows in a long run. */
+  readonly #allowances: Allowances
+  /**
+   * What came as it should, by topic and QoS, a byte each, `AGAIN` where it may come again: a ledger must not be what
+   * grows in a long run.
+   */
   readonly #finished = new Map<string, Buffer>()
   #finishedCount = 0
   #repeatedCount = 0
@@ -40,12 +55,17 @@ export class Ledger {
   readonly #faults: string[] = []
   #watcher: () => void = () => {}
 
+  constructor(allowances: Allowances = {}) {
+    this.#allowances = allowances
+  }
+
   /** Publishes a message; resolves to what became of it, and does not reject. */
   async publish(client: Client, topic: string, qos: QoS, padding = 0): Promise<Entry> {
     const lane = `${topic} ${qos}`
     const number = (this.#last.get(lane) ?? 0) + 1
     this.#last.set(lane, number)
-    const entry: Entry = { topic, qos, number, state: 'pending', received: 0, chapter: 0 }
+    const begun = this.chapter
+    const entry: Entry = { topic, qos, number, state: 'pending', received: 0, begun, chapter: 0 }
     this.#entries.set(`${lane} ${number}`, entry)
     const call = client.publish(topic, `${lane} ${number} ${'.'.repeat(padding)}`, { qos }).then(
       () => {
@@ -53,8 +73,9 @@ export class Ledger {
         entry.chapter = this.chapter
         this.#finishIfOver(entry)
       },
-      () => {
+      (reason: unknown) => {
         entry.state = 'rejected'
+        entry.reason = reason
       },
     )
     this.#calls.add(call)
@@ -69,9 +90,10 @@ export class Ledger {
     const [topic, qos, digits] = message.text().split(' ')
     const lane = `${topic} ${qos}`
     const entry = this.#entries.get(`${lane} ${digits}`)
-    if (entry === undefined && this.#finished.get(lane)?.[Number(digits)] === 1) {
+    const mark = this.#finished.get(lane)?.[Number(digits)] ?? 0
+    if (entry === undefined && mark !== 0) {
       this.#repeatedCount++
-      if (qos !== '1') this.#faults.push(`number ${digits} of ${lane} was received again`)
+      if (mark !== AGAIN) this.#faults.push(`number ${digits} of ${lane} was received again`)
       return
     }
     if (entry === undefined || entry.topic !== message.topic.value) {
@@ -80,7 +102,9 @@ export class Ledger {
     }
     if (entry.received++ === 0) {
       const newest = this.#newest.get(lane) ?? 0
-      if (entry.number < newest) this.#faults.push(`${nameOf(entry)} came after number ${newest}`)
+      if (entry.number < newest) {
+        this.#faults.push(`${nameOf(entry)} came after number ${newest}`)
+      }
       this.#newest.set(lane, Math.max(newest, entry.number))
     }
     this.#finishIfOver(entry)
@@ -106,9 +130,18 @@ export class Ledger {
   }
 
   /** Resolves when no call is pending and nothing acknowledged is still to come, or after `milliseconds`. */
-  async settled(milliseconds: number, allowances: Allowances = {}): Promise<void> {
+  async settled(milliseconds: number): Promise<void> {
+    await this.#until(milliseconds, () => this.#calls.size === 0 && this.#missing().length === 0)
+  }
+
+  /** Resolves when nothing acknowledged is still to come, whatever is pending, or after `milliseconds`. */
+  async arrived(milliseconds: number): Promise<void> {
+    await this.#until(milliseconds, () => this.#missing().length === 0)
+  }
+
+  async #until(milliseconds: number, isReached: () => boolean): Promise<void> {
     const until = Date.now() + milliseconds
-    while (this.#calls.size > 0 || this.#missing(allowances).length > 0) {
+    while (!isReached()) {
       const left = until - Date.now()
       if (left <= 0) return
       await new Promise<void>((resolve) => {
@@ -123,14 +156,14 @@ export class Ledger {
   }
 
   /** What is not as promised, a sentence each; to be asked at the end of a run. */
-  faults(allowances: Allowances = {}): string[] {
+  faults(): string[] {
     const faults = [...this.#faults]
-    for (const entry of this.#missing(allowances)) {
+    for (const entry of this.#missing()) {
       faults.push(`${nameOf(entry)} was acknowledged (chapter ${entry.chapter}) and never received`)
     }
     for (const entry of this.#entries.values()) {
       if (entry.state === 'pending') faults.push(`${nameOf(entry)} is pending`)
-      if (entry.qos !== 1 && entry.received > 1) {
+      if (entry.received > 1 && !this.#mayComeAgain(entry)) {
         faults.push(`${nameOf(entry)} was received ${entry.received} times`)
       }
     }
@@ -143,20 +176,30 @@ export class Ledger {
     let marks = this.#finished.get(lane) ?? Buffer.alloc(256)
     if (marks.length <= entry.number)
       marks = Buffer.concat([marks, Buffer.alloc(marks.length + entry.number)])
-    marks[entry.number] = 1
+    marks[entry.number] = this.#mayComeAgain(entry) ? AGAIN : ONCE
     this.#finished.set(lane, marks)
     this.#entries.delete(`${lane} ${entry.number}`)
     this.#finishedCount++
   }
 
-  #missing({ lossyChapters }: Allowances): Entry[] {
+  #missing(): Entry[] {
     return [...this.#entries.values()].filter(
       (entry) =>
-        entry.qos > 0 &&
-        entry.state === 'acknowledged' &&
-        entry.received === 0 &&
-        lossyChapters?.has(entry.chapter) !== true,
+        entry.qos > 0 && entry.state === 'acknowledged' && entry.received === 0 && !this.#wasForgotten(entry),
     )
+  }
+
+  #mayComeAgain(entry: Entry): boolean {
+    return entry.qos === 1 || (entry.qos === 2 && this.#wasForgotten(entry))
+  }
+
+  /** Whether the broker forgot while this message was under way. */
+  #wasForgotten({ begun, chapter, state }: Entry): boolean {
+    const { lossyChapters } = this.#allowances
+    if (lossyChapters === undefined) return false
+    const last = state === 'acknowledged' ? chapter : this.chapter
+    for (let at = begun; at <= last; at++) if (lossyChapters.has(at)) return true
+    return false
   }
 }
 

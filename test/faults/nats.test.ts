@@ -2,6 +2,7 @@
 import { Client } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
 import { within } from '../helpers/deadline.js'
+import { Footprint } from './footprint.js'
 import { Ledger } from './ledger.js'
 import { NatsCluster } from './nats-cluster.js'
 
@@ -25,6 +26,8 @@ test('each node killed in turn under load: nothing that was acknowledged is lost
   const { cluster } = t.context
   const ledger = new Ledger()
   const { hosts } = cluster
+  const [[host, port]] = hosts as [[string, number]]
+  const footprint = await Footprint.on({ host, port })
   /** A client with a session, whose first host is this one. */
   const member = async (identifier: string, first: number): Promise<Client> => {
     const [[host, port], ...others] = [...hosts.slice(first), ...hosts.slice(0, first)] as [
@@ -68,6 +71,7 @@ test('each node killed in turn under load: nothing that was acknowledged is lost
       await cluster.kill(index)
       await within(30_000, `publishing without node ${index}`, more(devices * burst))
       await cluster.restart(index)
+      footprint.sample()
     }
   }
   await within(30_000, 'publishing', more(devices * burst))
@@ -76,6 +80,8 @@ test('each node killed in turn under load: nothing that was acknowledged is lost
   await ledger.settled(30_000)
   await consumer.disconnect()
   await t.throwsAsync(consuming, { message: 'Disconnected during message iteration' })
+  await Promise.all(publishers.map((publisher) => publisher.disconnect()))
+  t.deepEqual(await footprint.faults(), [])
 
   // NATS sends what it has to send again after what is new: only its order is not what MQTT promises.
   const faults = ledger.faults().filter((fault) => !/ came after number /.test(fault))

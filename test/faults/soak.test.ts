@@ -5,6 +5,7 @@ import { Client, MqttError } from 'aiomqtt'
 import test from 'ava'
 import { within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
+import { Footprint } from './footprint.js'
 import { Ledger } from './ledger.js'
 import { FaultProxy } from './proxy.js'
 
@@ -13,10 +14,6 @@ const minutes = Number(process.env.AIOMQTT_SOAK_MINUTES ?? 0.1)
 const CLIENTS = 8
 /** How much may be on its way of one client. */
 const MOST_CALLS = 20
-/** What memory may grow by, in bytes a minute, where the run is long enough to tell. */
-const MOST_GROWTH = 1 << 20
-/** Minutes that the process takes to reach its usual size. */
-const WARM_UP = 1
 
 interface Operation {
   weight: number
@@ -31,6 +28,7 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
   t.teardown(() => broker.stop())
   const proxy = await FaultProxy.to(broker)
   t.teardown(() => proxy.close())
+  const footprint = await Footprint.on(broker)
   const ledger = new Ledger()
   const clients = Array.from({ length: CLIENTS }, (_, index) => clientOf(proxy, index))
   t.teardown(() => Promise.all(clients.map((client) => client.disconnect())))
@@ -40,7 +38,6 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
 
   const underWay = new Set<Promise<unknown>>()
   const started = Date.now()
-  const sizes: Array<[minute: number, bytes: number]> = []
   let nextLine = started + 10_000
   while (Date.now() - started < minutes * 60_000) {
     const call = Promise.resolve(choose(operations(clients, proxy, ledger)).run())
@@ -52,7 +49,7 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
     nextLine += 10_000
     const minute = (Date.now() - started) / 60_000
     const { rss } = process.memoryUsage()
-    if (minute >= WARM_UP) sizes.push([minute, rss])
+    footprint.sample()
     t.log(`${minute.toFixed(1)} min, ${(rss / 2 ** 20).toFixed(0)} MB, ${summary(ledger, proxy)}`)
   }
   proxy.faults = {}
@@ -63,7 +60,7 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
   t.true(ledger.counts.received > 100)
   await within(20_000, 'disconnecting', Promise.all(clients.map((client) => client.disconnect())))
   await within(5_000, 'the end of iteration', Promise.all(receiving))
-  if (sizes.length >= 6) t.true(slopeOf(sizes) < MOST_GROWTH, `${slopeOf(sizes)} bytes a minute`)
+  t.deepEqual(await footprint.faults(), [])
 })
 
 function clientOf({ host, port }: FaultProxy, index: number): Client {
@@ -139,13 +136,4 @@ function choose(from: readonly Operation[]): Operation {
 function summary({ counts }: Ledger, proxy: FaultProxy): string {
   const { acknowledged, rejected, received, repeated } = counts
   return `${acknowledged} acknowledged, ${rejected} rejected, ${received} received, ${repeated} of them again, ${proxy.cuts} cuts`
-}
-
-/** The slope of the straight line that is nearest to these points. */
-function slopeOf(points: ReadonlyArray<readonly [number, number]>): number {
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
-  const x = mean(points.map(([first]) => first))
-  const y = mean(points.map(([, second]) => second))
-  const over = points.reduce((sum, [first, second]) => sum + (first - x) * (second - y), 0)
-  return over / points.reduce((sum, [first]) => sum + (first - x) ** 2, 0)
 }
