@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Frame, Framing, type PacketType } from './framing.js'
+import { type Frame, Framing, type PacketType } from '../helpers/framing.js'
 
 /** Where a packet goes: `up` to the broker, `down` to the client. */
 export type Direction = 'up' | 'down'

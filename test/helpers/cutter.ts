@@ -1,17 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-
-/** The length of the packet that begins at the start of these bytes; undefined if it is not complete. */
-function packetLength(bytes: Buffer): number | undefined {
-  let length = 0
-  for (let index = 1; index <= 4; index++) {
-    const byte = bytes[index]
-    if (byte === undefined) return undefined
-    length += (byte & 0x7f) * 128 ** (index - 1)
-    if (byte < 0x80) return 1 + index + length <= bytes.length ? 1 + index + length : undefined
-  }
-  throw new Error('a remaining length of more than four bytes')
-}
+import { Framing } from './framing.js'
 
 /** A way to a broker that passes on packet by packet, and ends all connections right after a certain one. */
 export class Cutter {
@@ -54,7 +43,7 @@ export class Cutter {
   }
 
   #pass(from: Socket, to: Socket): void {
-    let bytes = Buffer.alloc(0)
+    const framing = new Framing()
     this.#sockets.add(from)
     from.on('error', () => to.destroy())
     from.on('close', () => {
@@ -63,13 +52,12 @@ export class Cutter {
     })
     from.on('end', () => to.end())
     from.on('data', (chunk) => {
-      bytes = Buffer.concat([bytes, chunk])
-      for (;;) {
-        const length = packetLength(bytes)
-        if (length === undefined || from.destroyed) return
-        to.write(bytes.subarray(0, length))
-        bytes = bytes.subarray(length)
-        if (++this.passed === this.#after) this.#cut()
+      for (const { bytes } of framing.take(chunk)) {
+        if (from.destroyed) return
+        to.write(bytes)
+        if (++this.passed !== this.#after) continue
+        this.#cut()
+        return
       }
     })
   }

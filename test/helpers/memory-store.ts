@@ -1,4 +1,11 @@
-import type { Store, StoreChange, StoreRecord } from 'aiomqtt'
+import { type ClientOptions, ProtocolVersion, type Store, type StoreChange, type StoreRecord } from 'aiomqtt'
+import type { ExecutionContext } from 'ava'
+import { clientOf, patience } from './client.js'
+import { within } from './deadline.js'
+import type { Peer } from './peer.js'
+import { lasting } from './reconnect.js'
+
+const { V31, V5 } = ProtocolVersion
 
 /** A store that outlives its clients, but not the test; each batch takes a turn of the event loop. */
 export class MemoryStore implements Store {
@@ -23,4 +30,30 @@ export class MemoryStore implements Store {
       else this.records.set(key, Uint8Array.from(value))
     }
   }
+}
+
+/** Options that ask for the session each time. */
+export function kept(protocol: ProtocolVersion, store: MemoryStore): ClientOptions {
+  return { ...lasting(protocol), store, ...(protocol === V5 && { cleanStart: false }) }
+}
+
+/** A client that a session accepts, the session there already or not; MQTT 3.1 cannot say. */
+export async function joined(
+  t: ExecutionContext,
+  peer: Peer,
+  options: ClientOptions,
+  sessionPresent = false,
+) {
+  const client = clientOf(t, peer, options)
+  const connecting = client.connect()
+  const session = await peer.welcome({ sessionPresent: sessionPresent && options.protocol !== V31 })
+  await within(patience, 'connecting', connecting)
+  return { client, session }
+}
+
+/** Resolves when the store has nothing. */
+export async function reachedEmpty(store: MemoryStore): Promise<void> {
+  const deadline = Date.now() + patience
+  while (store.records.size > 0 && Date.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 5))
 }

@@ -1,5 +1,5 @@
-import { type ClientOptions, type MqttError, ProtocolVersion } from 'aiomqtt'
-import test, { type ExecutionContext } from 'ava'
+import { type MqttError, ProtocolVersion } from 'aiomqtt'
+import test from 'ava'
 import {
   atOnce,
   clientOf,
@@ -13,27 +13,13 @@ import {
 } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
-import { MemoryStore } from '../helpers/memory-store.js'
+import { joined, kept, MemoryStore, reachedEmpty } from '../helpers/memory-store.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
-import type { Peer, Session } from '../helpers/peer.js'
+import type { Session } from '../helpers/peer.js'
 import { protocols } from '../helpers/protocols.js'
-import { lasting, quickly, reached, shown, welcomed } from '../helpers/reconnect.js'
+import { quickly, reached, shown, welcomed } from '../helpers/reconnect.js'
 
 const { V31, V5 } = ProtocolVersion
-
-/** A client that a session accepts, the session there already or not. */
-async function joined(t: ExecutionContext, peer: Peer, options: ClientOptions, sessionPresent = false) {
-  const client = clientOf(t, peer, options)
-  const connecting = client.connect()
-  const session = await peer.welcome({ sessionPresent })
-  await within(patience, 'connecting', connecting)
-  return { client, session }
-}
-
-/** Options that ask for the session each time. */
-function kept(protocol: ProtocolVersion, store: MemoryStore): ClientOptions {
-  return { ...lasting(protocol), store, ...(protocol === V5 && { cleanStart: false }) }
-}
 
 /** Acknowledges a publish of QoS 1. */
 const acknowledge = (session: Session, { messageId = 0 }: { messageId?: number | undefined }) =>
@@ -55,7 +41,7 @@ for (const { name, protocol } of protocols) {
       await Promise.all(ended)
       t.is(store.records.size, 3)
 
-      const second = await joined(t, peer, options, protocol !== V31 && isPresent)
+      const second = await joined(t, peer, options, isPresent)
       if (isPresent) t.is((await second.session.next('pubrel')).messageId, 4)
       const dup = isPresent ? ' dup' : ''
       const publishes = await second.session.take('publish', 2)
@@ -72,13 +58,6 @@ for (const { name, protocol } of protocols) {
       t.is(store.records.size, 0)
     }
   })
-}
-
-/** Resolves when the store has nothing. */
-async function reachedEmpty(store: MemoryStore): Promise<void> {
-  const deadline = Date.now() + patience
-  while (store.records.size > 0 && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 test('nothing is sent before the store has it', async (t) => {

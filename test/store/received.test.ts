@@ -1,37 +1,15 @@
 // Incoming messages of QoS 2, whose packet identifiers the store has from before their PUBREC until their PUBREL.
-import { type Client, type ClientOptions, ProtocolVersion } from 'aiomqtt'
-import test, { type ExecutionContext } from 'ava'
-import {
-  atOnce,
-  clientOf,
-  connected,
-  freshTopic,
-  listening,
-  nextMessage,
-  patience,
-} from '../helpers/client.js'
+import { type Client, ProtocolVersion } from 'aiomqtt'
+import test from 'ava'
+import { atOnce, connected, freshTopic, listening, nextMessage, patience } from '../helpers/client.js'
 import { within } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
-import { MemoryStore } from '../helpers/memory-store.js'
+import { joined, kept, MemoryStore, reachedEmpty } from '../helpers/memory-store.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
-import type { Peer, Session } from '../helpers/peer.js'
+import type { Session } from '../helpers/peer.js'
 import { protocols } from '../helpers/protocols.js'
-import { lasting } from '../helpers/reconnect.js'
 
-const { V31, V5 } = ProtocolVersion
-
-/** A client that a session accepts; by default the broker has its session. */
-async function joined(t: ExecutionContext, peer: Peer, options: ClientOptions, sessionPresent = true) {
-  const client = clientOf(t, peer, options)
-  const connecting = client.connect()
-  const session = await peer.welcome({ sessionPresent: sessionPresent && options.protocol !== V31 })
-  await within(patience, 'connecting', connecting)
-  return { client, session }
-}
-
-function kept(protocol: ProtocolVersion, store: MemoryStore): ClientOptions {
-  return { ...lasting(protocol), store, ...(protocol === V5 && { cleanStart: false }) }
-}
+const { V5 } = ProtocolVersion
 
 function send(session: Session, payload: string, dup = false): void {
   session.send({ cmd: 'publish', topic: 'a', payload, qos: 2, messageId: 7, dup, retain: false })
@@ -44,16 +22,10 @@ async function release(session: Session): Promise<void> {
 
 const waiting = (client: Client) => client.messages.length
 
-async function reachedEmpty(store: MemoryStore): Promise<void> {
-  const deadline = Date.now() + patience
-  while (store.records.size > 0 && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
 for (const { name, protocol } of protocols) {
   test(`${name}: what was acknowledged does not come again to the next program`, async (t) => {
     const [peer, store] = [await listening(t), new MemoryStore()]
-    const first = await joined(t, peer, kept(protocol, store))
+    const first = await joined(t, peer, kept(protocol, store), true)
     send(first.session, 'x')
     t.is((await nextMessage(first.client)).text(), 'x')
     await first.session.next('pubrec')
@@ -61,7 +33,7 @@ for (const { name, protocol } of protocols) {
     // The program ends here; its broker has not heard of the PUBREC.
     await first.client.disconnect()
 
-    const second = await joined(t, peer, kept(protocol, store))
+    const second = await joined(t, peer, kept(protocol, store), true)
     send(second.session, 'x', true)
     await second.session.next('pubrec')
     await release(second.session)
@@ -75,7 +47,7 @@ for (const { name, protocol } of protocols) {
 
 test('PUBREC leaves when the store has it, while the message is there at once', async (t) => {
   const [peer, store] = [await listening(t), new MemoryStore()]
-  const { client, session } = await joined(t, peer, kept(V5, store))
+  const { client, session } = await joined(t, peer, kept(V5, store), true)
   let open = () => {}
   store.gate = new Promise((resolve) => {
     open = resolve
@@ -93,7 +65,7 @@ test('PUBREC leaves when the store has it, while the message is there at once', 
 test('without DUP it is another message, whose identifier was freed when the program was gone', async (t) => {
   const [peer, store] = [await listening(t), new MemoryStore()]
   store.records.set('in-00007', new Uint8Array(0))
-  const { client, session } = await joined(t, peer, kept(V5, store))
+  const { client, session } = await joined(t, peer, kept(V5, store), true)
   send(session, 'new')
   t.is((await nextMessage(client)).text(), 'new')
   await session.next('pubrec')
@@ -115,7 +87,7 @@ test('a broker without the session has nothing to repeat', async (t) => {
 
 test('what the store refuses is not acknowledged, with a warning; the next one is', async (t) => {
   const [peer, store, logger] = [await listening(t), new MemoryStore(), new Recorder()]
-  const { client, session } = await joined(t, peer, { ...kept(V5, store), logger })
+  const { client, session } = await joined(t, peer, { ...kept(V5, store), logger }, true)
   store.failure = new Error('No space left on device')
   send(session, 'x')
   await nextMessage(client)
@@ -130,13 +102,13 @@ test('what the store refuses is not acknowledged, with a warning; the next one i
 test('with manualAcks it is written down when ack() is called', async (t) => {
   const [peer, store] = [await listening(t), new MemoryStore()]
   const options = { ...kept(V5, store), manualAcks: true }
-  const first = await joined(t, peer, options)
+  const first = await joined(t, peer, options, true)
   send(first.session, 'x')
   await nextMessage(first.client)
   t.is(store.records.size, 0)
   await first.client.disconnect()
 
-  const second = await joined(t, peer, options)
+  const second = await joined(t, peer, options, true)
   send(second.session, 'x', true)
   const again = await nextMessage(second.client)
   await again.ack()
@@ -146,7 +118,7 @@ test('with manualAcks it is written down when ack() is called', async (t) => {
 
 test('QoS 1 is acknowledged at once, and leaves nothing in the store', async (t) => {
   const [peer, store] = [await listening(t), new MemoryStore()]
-  const { client, session } = await joined(t, peer, kept(V5, store))
+  const { client, session } = await joined(t, peer, kept(V5, store), true)
   for (const messageId of [1, 2, 3]) {
     session.send({ cmd: 'publish', topic: 'a', payload: 'x', qos: 1, messageId, dup: false, retain: false })
   }
