@@ -1,5 +1,7 @@
+import { inspect } from 'node:util'
 import anyTest, { type TestFn } from 'ava'
 import { clientTo, connected, freshTopic } from '../helpers/client.js'
+import { rejection } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 
@@ -45,4 +47,19 @@ test.serial("Paho's trace does not reach a logger that did not ask for it", asyn
   await client.publish(freshTopic(), 'x', { qos: 1 })
   t.true(logger.lines.debug.length > 0)
   t.deepEqual(fromPaho(logger), [])
+})
+
+test.serial('no password shows in a log line, in the trace or in an error', async (t) => {
+  const guarded = await Mosquitto.start({ users: { alice: 'secret 1' } })
+  t.teardown(() => guarded.stop())
+  for (const password of ['secret 1', 'secret 2']) {
+    const curious = new Curious()
+    const client = await clientTo(t, guarded, { logger: curious, username: 'alice', password })
+    const connecting = client.connect()
+    const error = password === 'secret 1' ? await connecting : await rejection(5000, 'connect()', connecting)
+    const shown = [...Object.values(curious.lines).flat(), inspect(error, { depth: null }), inspect(client)]
+    t.true(fromPaho(curious).length > 0)
+    t.false(/secret/.test(shown.join('\n')), shown.join('\n'))
+    await client.disconnect().catch(() => {})
+  }
 })
