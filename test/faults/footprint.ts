@@ -9,9 +9,12 @@ const collectGarbage = runInNewContext('gc') as () => void
 /** How long sockets that are being closed may still be open, in milliseconds. */
 const patience = 5_000
 
+/** What the size of a process goes up and down by without a leak, in bytes. */
+const unrest = 4 << 20
+
 /** What a run may differ by. */
 export interface FootprintOptions {
-  /** What memory may grow by, in bytes a minute; 1 MiB. */
+  /** What memory may grow by, in bytes a minute, in a run that is long enough to tell so little; 1 MiB. */
   mostGrowth?: number
   /** Minutes after which growth counts, because the process has reached its usual size by then; 1. */
   warmUp?: number
@@ -53,6 +56,12 @@ export class Footprint {
     return this.#sizes.length >= 6 ? slopeOf(this.#sizes) : null
   }
 
+  /** Minutes from the first sample to the last. */
+  private get span(): number {
+    const minutes = this.#sizes.map(([minute]) => minute)
+    return Math.max(...minutes) - Math.min(...minutes)
+  }
+
   /** What did not come back to where it was, a sentence each; to be asked when the run's clients are gone. */
   async faults(): Promise<string[]> {
     const faults: string[] = []
@@ -64,8 +73,8 @@ export class Footprint {
     if (descriptors > this.#descriptors) {
       faults.push(`${this.#descriptors} descriptors have become ${descriptors}`)
     }
-    const { growth } = this
-    if (growth !== null && growth > this.#mostGrowth) {
+    const { growth, span } = this
+    if (growth !== null && growth > Math.max(this.#mostGrowth, unrest / span)) {
       faults.push(`memory grew by ${Math.round(growth)} bytes a minute`)
     }
     return faults

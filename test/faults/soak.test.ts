@@ -9,8 +9,8 @@ import { Footprint } from './footprint.js'
 import { Ledger } from './ledger.js'
 import { FaultProxy } from './proxy.js'
 
-/** How long the operations go on. */
-const minutes = Number(process.env.AIOMQTT_SOAK_MINUTES ?? 0.1)
+/** How long the operations go on: in CI, long enough for memory to tell. */
+const minutes = Number(process.env.AIOMQTT_SOAK_MINUTES ?? (process.env.CI ? 2 : 0.1))
 const CLIENTS = 8
 /** How much may be on its way of one client. */
 const MOST_CALLS = 20
@@ -38,6 +38,7 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
 
   const underWay = new Set<Promise<unknown>>()
   const started = Date.now()
+  let nextSample = started
   let nextLine = started + 10_000
   while (Date.now() - started < minutes * 60_000) {
     const call = Promise.resolve(choose(operations(clients, proxy, ledger)).run())
@@ -45,11 +46,15 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
     call.finally(() => underWay.delete(call))
     if (underWay.size >= MOST_CALLS * CLIENTS) await Promise.race(underWay)
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4))
-    if (Date.now() < nextLine) continue
-    nextLine += 10_000
-    const minute = (Date.now() - started) / 60_000
+    const now = Date.now()
+    if (now >= nextSample) {
+      nextSample = now + 2_000
+      footprint.sample()
+    }
+    if (now < nextLine) continue
+    nextLine = now + 10_000
+    const minute = (now - started) / 60_000
     const { rss } = process.memoryUsage()
-    footprint.sample()
     t.log(`${minute.toFixed(1)} min, ${(rss / 2 ** 20).toFixed(0)} MB, ${summary(ledger, proxy)}`)
   }
   proxy.faults = {}
@@ -60,6 +65,7 @@ test(`${minutes} minutes of random operations among faults lose nothing, and mem
   t.true(ledger.counts.received > 100)
   await within(20_000, 'disconnecting', Promise.all(clients.map((client) => client.disconnect())))
   await within(5_000, 'the end of iteration', Promise.all(receiving))
+  t.log(`memory grew by ${((footprint.growth ?? 0) / 1024).toFixed(0)} KiB a minute`)
   t.deepEqual(await footprint.faults(), [])
 })
 
