@@ -5,7 +5,10 @@ import { checkKeys, checkText, describeType, MAX_FIELD_LENGTH, rangeError, typeE
 export interface Authentication {
   /** The name of the method, as the broker knows it. */
   method: string
-  /** What CONNECT carries for it. */
+  /**
+   * What CONNECT carries for it, at most 65,535 bytes (3.1.2.11.10).
+   * @defaultValue none
+   */
   data?: Uint8Array | null | undefined
   /**
    * The answer to a challenge, `null` in either for none. What it throws or rejects with, and what is no such answer,

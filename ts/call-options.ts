@@ -16,27 +16,49 @@ import {
 
 /** What every call to the broker takes. */
 export interface CallOptions {
-  /** MQTT 5: the properties of the packet. */
+  /**
+   * MQTT 5: the properties of the packet. A `RangeError` on MQTT 3.x.
+   * @defaultValue none
+   */
   properties?: PropertiesLike | null | undefined
-  /** Seconds to wait for the answer; the client's `timeout` when absent, `Infinity` to wait for ever. */
+  /**
+   * Seconds to wait for the answer; `Infinity` to wait for ever. When they are over the call rejects with
+   * `Operation timed out` (`ERR_MQTT_TIMEOUT`).
+   * @defaultValue the client's `timeout`
+   */
   timeout?: number | null | undefined
-  /** Gives the call up when it aborts; the call rejects with its reason. */
+  /**
+   * Gives the call up when it aborts; the call rejects with its reason.
+   * @defaultValue none
+   */
   signal?: AbortSignal | null | undefined
 }
 
 /** Options of `Client.publish()`. */
 export interface PublishOptions extends CallOptions {
-  /** 0 at most once, 1 at least once, 2 exactly once; 0. */
+  /**
+   * 0 at most once, 1 at least once, 2 exactly once (4.3).
+   * @defaultValue 0
+   */
   qos?: QoS | undefined
-  /** True for the broker to keep the message for those who subscribe later; false. */
+  /**
+   * True for the broker to keep the message for those who subscribe later (3.3.1.3).
+   * @defaultValue false
+   */
   retain?: boolean | undefined
 }
 
 /** Options of `Client.subscribe()`. */
 export interface SubscribeCallOptions extends CallOptions {
-  /** The highest QoS at which messages are to come, for filters that do not say it themselves; 0. */
+  /**
+   * The highest QoS at which messages are to come, for filters that do not say it themselves: 0, 1 or 2.
+   * @defaultValue 0
+   */
   qos?: QoS | undefined
-  /** MQTT 5: options instead of `qos`, for filters without their own. Ignored on MQTT 3.x, as in Python. */
+  /**
+   * MQTT 5: options instead of `qos`, for filters without their own (3.8.3.1). Ignored on MQTT 3.x, as in Python.
+   * @defaultValue those of `SubscribeOptions`
+   */
   options?: SubscribeOptionsLike | null | undefined
 }
 

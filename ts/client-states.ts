@@ -8,6 +8,7 @@ export type ClientState = 'disconnected' | 'connecting' | 'connected' | 'reconne
 
 /** What `Client.states` tells. */
 export interface StateChange {
+  /** What the client is doing now. */
   readonly state: ClientState
   /** Why: the loss, or the failure of the attempt before. None for what was asked for. */
   readonly error?: MqttError
@@ -91,19 +92,20 @@ export class StatesIterator implements AsyncIterableIterator<StateChange, undefi
   }
 
   /** The next change. */
-  next(): Promise<Result> {
+  next(): Promise<IteratorResult<StateChange, undefined>> {
     if (this.#isOver) return Promise.resolve({ value: undefined, done: true })
     const result = this.take()
     return result === null ? this.#log.wait(this) : Promise.resolve(result)
   }
 
   /** Ends this view, and its `next()` calls that are pending. */
-  return(): Promise<Result> {
+  return(): Promise<IteratorResult<StateChange, undefined>> {
     this.#isOver = true
     this.#log.leave(this)
     return Promise.resolve({ value: undefined, done: true })
   }
 
+  /** Itself. */
   [Symbol.asyncIterator](): this {
     return this
   }

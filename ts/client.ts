@@ -26,12 +26,21 @@ import { checkKeys, checkSignal, checkTimeout, rangeError } from './validate.js'
 
 /** Options of `Client.connect()`. */
 export interface ConnectOptions {
-  /** Gives the attempt up when it aborts; `connect()` rejects with its reason. */
+  /**
+   * Gives the attempt up when it aborts; `connect()` rejects with its reason.
+   * @defaultValue none
+   */
   signal?: AbortSignal | null | undefined
 }
 
 /** Options of `new Client()` and `Client.connect()` when the port is among them. */
-export type ClientOptionsWithPort = ClientOptions & { port?: number | null | undefined }
+export type ClientOptionsWithPort = ClientOptions & {
+  /**
+   * The broker's port, 1 to 65,535.
+   * @defaultValue 1883, or that of the URL or of its scheme
+   */
+  port?: number | null | undefined
+}
 
 const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 
@@ -299,6 +308,7 @@ export class Client implements AsyncDisposable {
     return this.#timeout
   }
 
+  /** @throws {TypeError | RangeError} it is no number of seconds */
   set timeout(seconds: number) {
     this.#timeout = checkTimeout(seconds)
   }

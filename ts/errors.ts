@@ -29,9 +29,15 @@ export type MqttErrorCode =
 
 /** What an error is made with beside its message. */
 export interface MqttErrorOptions {
-  /** The code; each class has its own default. */
+  /**
+   * The code.
+   * @defaultValue that of the class
+   */
   code?: MqttErrorCode
-  /** The lower error behind this one, with its own `code`. */
+  /**
+   * The lower error behind this one, with its own `code`.
+   * @defaultValue none
+   */
   cause?: unknown
 }
 

@@ -1,3 +1,9 @@
+/**
+ * The client and everything that it takes and gives: `import { Client } from 'aiomqtt'`.
+ *
+ * @module aiomqtt
+ */
+
 export type { Authentication } from './authentication.js'
 export type { CallOptions, PublishOptions, SubscribeCallOptions } from './call-options.js'
 export { Client, type ClientOptionsWithPort, type ConnectOptions } from './client.js'
@@ -17,6 +23,7 @@ export {
   MqttConnectError,
   MqttError,
   type MqttErrorCode,
+  type MqttErrorOptions,
   MqttReentrantError,
 } from './errors.js'
 export type { Logger } from './logger.js'
@@ -29,7 +36,14 @@ export { Properties, type PropertiesLike, type PropertiesLiteral } from './prope
 export type { UserProperty } from './property-codec.js'
 export { ProtocolVersion } from './protocol-version.js'
 export { ProxySettings, type ProxySettingsLiteral, type ProxyType } from './proxy-settings.js'
-export { FifoQueue, LifoQueue, type MessageQueue, PriorityQueue, type QueueType } from './queues.js'
+export {
+  FifoQueue,
+  LifoQueue,
+  type MessageQueue,
+  PriorityQueue,
+  type QueueType,
+  type Ranked,
+} from './queues.js'
 export { ReasonCode } from './reason-code.js'
 export type { ReconnectOptions } from './reconnect-options.js'
 export type { Store, StoreChange, StoreRecord } from './store/store.js'

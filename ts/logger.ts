@@ -2,13 +2,18 @@ import { describeType, typeError } from './validate.js'
 
 /** What takes the client's log lines: `console`, pino, winston, or anything with these methods. */
 export interface Logger {
+  /** Packets that come and go, and Paho's trace. */
   debug(message: string, ...rest: unknown[]): void
+  /** Attempts to connect again, and what they come after. */
   info(message: string, ...rest: unknown[]): void
+  /** What the program may want to mend: dropped messages, many pending calls, a forced disconnect. */
   warn(message: string, ...rest: unknown[]): void
+  /** Must be there; nothing is logged at this level, since errors reject calls. */
   error(message: string, ...rest: unknown[]): void
   /**
-   * True to have Paho's own trace as well, in `debug` lines that begin with `Paho:`; false. Paho knows one trace for
+   * True to have Paho's own trace as well, in `debug` lines that begin with `Paho:`. Paho knows one trace for
    * all clients of the process, so the lines of others are among them. Read when a connection is made.
+   * @defaultValue false
    */
   readonly pahoTrace?: boolean
 }

@@ -96,6 +96,7 @@ export class Message {
     return this.name
   }
 
+  /** The topic that it was published to. */
   get topic(): Topic {
     this.name ??= new TopicName(
       this.bytes.toString('utf8', this.offset, this.offset + this.topicLength),
@@ -113,6 +114,7 @@ export class Message {
     return this.payloadRead
   }
 
+  /** The QoS at which it came: that of the publisher or that of the subscription, whichever is lower. */
   get qos(): 0 | 1 | 2 {
     return (this.flags & MESSAGE_QOS) as 0 | 1 | 2
   }
@@ -153,6 +155,7 @@ export class Message {
     return JSON.parse(this.text())
   }
 
+  /** How `console.log()` shows it. @internal */
   [inspect.custom](_depth: number, options: InspectOptions, inspector: typeof inspect): string {
     const { qos, retain, dup, mid, payload, properties } = this
     const shown = { topic: this.topic.value, payload, qos, retain, dup, mid, properties }

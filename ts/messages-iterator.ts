@@ -7,7 +7,10 @@ import { checkInteger, checkKeys, checkSignal } from './validate.js'
 
 /** Options of `next()`. */
 export interface NextOptions {
-  /** Stops waiting, and rejects with its reason; no message is lost. */
+  /**
+   * Stops waiting, and rejects with its reason; no message is lost.
+   * @defaultValue none
+   */
   signal?: AbortSignal
 }
 
@@ -100,6 +103,7 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
     return { value: undefined, done: true }
   }
 
+  /** Itself. */
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -136,6 +140,7 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
     return { value: undefined, done: true }
   }
 
+  /** Itself. */
   [Symbol.asyncIterator](): this {
     return this
   }

@@ -2,13 +2,25 @@ import { checkBoolean, checkChoice, checkInteger, checkKeys } from './validate.j
 
 /** What becomes of messages that are published while there is no connection. */
 export interface OfflineQueueOptions {
-  /** The most messages that wait; no limit by default. */
+  /**
+   * Messages: the most that wait, 1 or more.
+   * @defaultValue `Infinity`
+   */
   maxMessages?: number | undefined
-  /** The most bytes of topics, payloads and properties that wait; no limit by default. */
+  /**
+   * Bytes of topics, payloads and properties: the most that wait, 1 or more.
+   * @defaultValue `Infinity`
+   */
   maxBytes?: number | undefined
-  /** What happens beyond that: the new message rejects, or the oldest one is dropped. `'reject'`. */
+  /**
+   * What happens beyond that: the new message rejects, or the oldest one is dropped, and rejects.
+   * @defaultValue `'reject'`
+   */
   overflow?: 'reject' | 'drop-oldest' | undefined
-  /** Whether messages of QoS 0 wait too; false. */
+  /**
+   * Whether messages of QoS 0 wait too.
+   * @defaultValue false
+   */
   qos0?: boolean | undefined
 }
 

@@ -99,13 +99,21 @@ export type PropertiesLike = Properties | PropertiesLiteral
 
 /** The properties of {@link Properties}; those that it holds in another form than it takes have two types. */
 interface PropertyMembers extends PlainProperties {
+  /** Messages: bytes that belong to a request and come back with its answer (3.3.2.3.6). */
   get correlationData(): Buffer | undefined
+  /** Copied; at most 65,535 bytes. */
   set correlationData(data: Uint8Array | ArrayBuffer | undefined)
+  /** CONNECT, CONNACK, AUTH: data of the method of enhanced authentication (3.1.2.11.10). */
   get authenticationData(): Buffer | undefined
+  /** Copied; at most 65,535 bytes. */
   set authenticationData(data: Uint8Array | ArrayBuffer | undefined)
+  /** Messages: the numbers of the subscriptions that they match (3.3.2.3.8). */
   get subscriptionIdentifier(): readonly number[] | undefined
+  /** SUBSCRIBE: one number, 1 to 268,435,455 (3.8.2.1.2). */
   set subscriptionIdentifier(identifiers: number | readonly number[] | undefined)
+  /** All packets: pairs of texts in a given order (3.3.2.3.7). */
   get userProperty(): readonly UserProperty[] | undefined
+  /** A list of pairs, or one pair. */
   set userProperty(pairs: UserProperty | readonly UserProperty[] | undefined)
 }
 
@@ -234,7 +242,7 @@ export class Properties extends Members {
     return this.#describe((_property, value) => (Buffer.isBuffer(value) ? value.toString('hex') : value))
   }
 
-  /** `Properties(Publish) { contentType: 'text/plain' }`, without what authenticates. */
+  /** `Properties(Publish) { contentType: 'text/plain' }`, without what authenticates. @internal */
   [inspect.custom](depth: number, options: InspectOptions): string {
     const shown = this.#describe(({ name }, value) => (name === 'authenticationData' ? '[hidden]' : value))
     return inspectFields(`Properties(${packetTypeName(this.#packetType)})`, shown, depth, options)

@@ -23,11 +23,25 @@ export interface ProxySettingsLiteral {
   proxyType: ProxyType
   /** Host name or address of the proxy. */
   proxyAddr: string
-  /** True, the default, when the proxy looks up the broker's name. */
+  /**
+   * True when the proxy looks up the broker's name.
+   * @defaultValue true
+   */
   proxyRdns?: boolean | null | undefined
+  /**
+   * The user name for the proxy; the user identifier for SOCKS4.
+   * @defaultValue none
+   */
   proxyUsername?: string | null | undefined
+  /**
+   * The password for the proxy.
+   * @defaultValue none
+   */
   proxyPassword?: string | null | undefined
-  /** Port of the proxy; the usual one of its kind when absent (1080, for HTTP 8080). */
+  /**
+   * Port of the proxy, 1 to 65,535.
+   * @defaultValue 1080, for HTTP 8080
+   */
   proxyPort?: number | null | undefined
 }
 
@@ -36,9 +50,13 @@ const TYPES: ReadonlySet<unknown> = new Set([1, 2, 3, 'socks4', 'socks4a', 'sock
 
 /** The proxy through which to reach the broker, as aiomqtt's `ProxySettings`. Frozen. */
 export class ProxySettings {
+  /** The kind of proxy. */
   readonly proxyType: ProxyType
+  /** Host name or address of the proxy. */
   readonly proxyAddr: string
+  /** Whether the proxy looks up the broker's name. */
   readonly proxyRdns: boolean
+  /** Port of the proxy; null for the usual one of its kind. */
   readonly proxyPort: number | null
   // Private, so that no log ever shows them.
   readonly #proxyUsername: string | null
@@ -70,15 +88,17 @@ export class ProxySettings {
     Object.freeze(this)
   }
 
+  /** The user name for the proxy; null for none. */
   get proxyUsername(): string | null {
     return this.#proxyUsername
   }
 
+  /** The password for the proxy; null for none. */
   get proxyPassword(): string | null {
     return this.#proxyPassword
   }
 
-  /** The fields, without what is secret. */
+  /** The fields, without what is secret. @internal */
   [inspect.custom](depth: number, options: InspectOptions): string {
     return inspectFields('ProxySettings', this, depth, options)
   }

@@ -5,13 +5,17 @@ import { describeType, typeError } from './validate.js'
  * and keeps to its bounds itself.
  */
 export interface MessageQueue<T> {
+  /** Takes a message in. */
   put(message: T): void
+  /** Takes the next message out. */
   get(): T | undefined
+  /** How many are in it. */
   readonly length: number
 }
 
-/** What {@link PriorityQueue} orders by: a message has its packet identifier as `mid`, 0 for QoS 0. */
+/** What {@link PriorityQueue} orders by: a message has its packet identifier, 0 for QoS 0. */
 export interface Ranked {
+  /** The packet identifier. */
   readonly mid: number
 }
 
@@ -27,10 +31,12 @@ export class FifoQueue<T = Ranked> implements MessageQueue<T> {
   #head = 0
   #length = 0
 
+  /** How many messages are in it. */
   get length(): number {
     return this.#length
   }
 
+  /** Takes a message in. */
   put(message: T): void {
     if (this.#length === this.#ring.length) this.#resize(this.#length * 2)
     this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = message
@@ -73,10 +79,12 @@ export class FifoQueue<T = Ranked> implements MessageQueue<T> {
 export class LifoQueue<T = Ranked> implements MessageQueue<T> {
   readonly #stack: T[] = []
 
+  /** How many messages are in it. */
   get length(): number {
     return this.#stack.length
   }
 
+  /** Takes a message in. */
   put(message: T): void {
     this.#stack.push(message)
   }
@@ -97,6 +105,7 @@ export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T>
   readonly #arrivals: number[] = []
   #arrival = 0
 
+  /** How many messages are in it. */
   get length(): number {
     return this.#heap.length
   }
@@ -106,6 +115,7 @@ export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T>
     return a.mid - b.mid
   }
 
+  /** Takes a message in. */
   put(message: T): void {
     const arrival = this.#arrival++
     let hole = this.#heap.length

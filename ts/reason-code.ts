@@ -119,7 +119,7 @@ export class ReasonCode {
     return this.getName()
   }
 
-  /** Python's `repr()`: `ReasonCode(Suback, 'Granted QoS 1')`. */
+  /** Python's `repr()`: `ReasonCode(Suback, 'Granted QoS 1')`. @internal */
   [inspect.custom](): string {
     return `ReasonCode(${packetTypeName(this.packetType)}, '${this.getName()}')`
   }

@@ -11,19 +11,40 @@ import {
 
 /** How to come back after the connection was lost. */
 export interface ReconnectOptions {
-  /** Seconds: the upper bound of the second attempt's delay; it doubles with each. The first is immediate. 1. */
+  /**
+   * Seconds: the upper bound of the second attempt's delay, 0 or more; it doubles with each. The first is immediate.
+   * @defaultValue 1
+   */
   minDelay?: number | undefined
-  /** Seconds: the greatest upper bound of the delay. 60. */
+  /**
+   * Seconds: the greatest upper bound of the delay, not below `minDelay`.
+   * @defaultValue 60, or `minDelay` if that is more
+   */
   maxDelay?: number | undefined
-  /** Attempts after a loss; when they are spent everything rejects with the last error. `Infinity`. */
+  /**
+   * Attempts after a loss, 0 or more; when they are spent everything rejects with the last error.
+   * @defaultValue `Infinity`
+   */
   maxAttempts?: number | undefined
-  /** Further brokers to try after the constructor's own; a host alone has the constructor's port. */
+  /**
+   * Further brokers to try after the constructor's own; a host alone has the constructor's port.
+   * @defaultValue none
+   */
   hosts?: ReadonlyArray<string | readonly [host: string, port: number]> | undefined
-  /** Whether hosts are tried in the order given or in a random one; `'given'`. */
+  /**
+   * Whether hosts are tried in the order given or in a random one.
+   * @defaultValue `'given'`
+   */
   order?: 'given' | 'random' | undefined
-  /** Whether to subscribe again when the broker has no session; true. */
+  /**
+   * Whether to subscribe again when the broker has no session.
+   * @defaultValue true
+   */
   resubscribe?: boolean | undefined
-  /** Whether the first `connect()` is tried again as well; false. */
+  /**
+   * Whether the first `connect()` is tried again as well.
+   * @defaultValue false
+   */
   initial?: boolean | undefined
 }
 

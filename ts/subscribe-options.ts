@@ -13,13 +13,25 @@ export type RetainHandling = 0 | 1 | 2
 
 /** Subscription options as an object literal. */
 export interface SubscribeOptionsLiteral {
-  /** The highest QoS at which messages are to come; 0. */
+  /**
+   * The highest QoS at which messages are to come: 0, 1 or 2.
+   * @defaultValue 0
+   */
   qos?: QoS | undefined
-  /** True to get no messages that this client has published; false. */
+  /**
+   * True to get no messages that this client has published.
+   * @defaultValue false
+   */
   noLocal?: boolean | undefined
-  /** True to see a message's retain flag as it was published; false. */
+  /**
+   * True to see a message's retain flag as it was published.
+   * @defaultValue false
+   */
   retainAsPublished?: boolean | undefined
-  /** Whether retained messages come: 0 always, 1 for a new subscription only, 2 never; 0. */
+  /**
+   * Whether retained messages come: 0 always, 1 for a new subscription only, 2 never.
+   * @defaultValue 0
+   */
   retainHandling?: RetainHandling | undefined
 }
 
@@ -30,13 +42,20 @@ const KEYS = new Set(['qos', 'noLocal', 'retainAsPublished', 'retainHandling'])
 
 /** The options of an MQTT 5 subscription (3.8.3.1), as paho's `SubscribeOptions`. */
 export class SubscribeOptions {
+  /** `retainHandling`: retained messages come with every SUBSCRIBE. */
   static readonly RETAIN_SEND_ON_SUBSCRIBE = 0
+  /** `retainHandling`: retained messages come if there was no such subscription. */
   static readonly RETAIN_SEND_IF_NEW_SUB = 1
+  /** `retainHandling`: retained messages do not come. */
   static readonly RETAIN_DO_NOT_SEND = 2
 
+  /** The highest QoS at which messages are to come. */
   qos: QoS
+  /** Whether messages that this client has published stay away. */
   noLocal: boolean
+  /** Whether a message's retain flag comes as it was published. */
   retainAsPublished: boolean
+  /** What becomes of retained messages: one of the three numbers above. */
   retainHandling: RetainHandling
 
   /** @throws TypeError for an unknown key or a wrong type, RangeError for a value out of its range */

@@ -15,25 +15,40 @@ export interface TLSParametersLiteral {
   /**
    * The certificates that are trusted, as the path of a PEM file or as PEM text, like all of these; Node's own and
    * those of `NODE_EXTRA_CA_CERTS` when absent.
+   * @defaultValue Node's certificates
    */
   caCerts?: string | null | undefined
-  /** The client's certificate, followed by those above it. */
+  /**
+   * The client's certificate, followed by those above it.
+   * @defaultValue none
+   */
   certfile?: string | null | undefined
-  /** The client's private key; in `certfile` when absent. */
+  /**
+   * The client's private key.
+   * @defaultValue the one in `certfile`
+   */
   keyfile?: string | null | undefined
   /**
-   * Whether the broker must show a certificate that is trusted and for this host; required when absent. Every broker
-   * shows one, so that `'optional'` is the same as `'required'`, as in Python.
+   * Whether the broker must show a certificate that is trusted and for this host. Every broker shows one, so that
+   * `'optional'` is the same as `'required'`, as in Python.
+   * @defaultValue `'required'`
    */
   certReqs?: CertReqs | null | undefined
-  /** The version of TLS, or the least and the greatest; Node's when absent. */
+  /**
+   * The version of TLS, or the least and the greatest.
+   * @defaultValue Node's: TLS 1.2 or later
+   */
   tlsVersion?: TLSVersion | null | undefined
   /**
-   * The ciphers that are allowed, in OpenSSL's notation; Node's when absent. Names that begin with `TLS_` are those
+   * The ciphers that are allowed, in OpenSSL's notation. Names that begin with `TLS_` are those
    * of TLS 1.3, the others those of older versions; a version of which none is named keeps Node's.
+   * @defaultValue Node's
    */
   ciphers?: string | null | undefined
-  /** What the private key is encrypted with. */
+  /**
+   * What the private key is encrypted with.
+   * @defaultValue none
+   */
   keyfilePassword?: string | Uint8Array | null | undefined
 }
 
@@ -51,11 +66,17 @@ const VERSIONS: ReadonlySet<unknown> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2', '
 
 /** How to speak TLS, as aiomqtt's `TLSParameters`. Frozen; what was not given is null. */
 export class TLSParameters {
+  /** The certificates that are trusted, as a path or as PEM. */
   readonly caCerts: string | null
+  /** The client's certificate, as a path or as PEM. */
   readonly certfile: string | null
+  /** The client's private key, as a path or as PEM. */
   readonly keyfile: string | null
+  /** Whether the broker's certificate is checked. */
   readonly certReqs: CertReqs | null
+  /** The version of TLS, or the least and the greatest. */
   readonly tlsVersion: TLSVersion | null
+  /** The ciphers that are allowed. */
   readonly ciphers: string | null
   // Private, so that no log ever shows it.
   readonly #keyfilePassword: string | Uint8Array | null
@@ -73,11 +94,12 @@ export class TLSParameters {
     Object.freeze(this)
   }
 
+  /** What the private key is encrypted with. No log shows it. */
   get keyfilePassword(): string | Uint8Array | null {
     return this.#keyfilePassword
   }
 
-  /** The fields, without what is secret. */
+  /** The fields, without what is secret. @internal */
   [inspect.custom](depth: number, options: InspectOptions): string {
     return inspectFields('TLSParameters', this, depth, options)
   }

@@ -22,6 +22,7 @@ const TRUSTED = Symbol('trusted')
  * take a whole level (MQTT 5, 4.7.1). Frozen.
  */
 export class Wildcard {
+  /** The filter or the topic as text. */
   readonly value: string
 
   /**
@@ -35,6 +36,7 @@ export class Wildcard {
     Object.freeze(this)
   }
 
+  /** `value`. */
   toString(): string {
     return this.value
   }
@@ -44,7 +46,7 @@ export class Wildcard {
     return other instanceof Wildcard && other.constructor === this.constructor && other.value === this.value
   }
 
-  /** Python's `repr()`: `Topic(value='a/b')`. */
+  /** Python's `repr()`: `Topic(value='a/b')`. @internal */
   [inspect.custom](): string {
     return `${this.constructor.name}(value=${inspect(this.value)})`
   }

@@ -16,17 +16,31 @@ import {
 
 /** What a will has beside its topic and its payload. */
 export interface WillOptions {
-  /** The QoS with which the broker publishes it; 0. */
+  /**
+   * The QoS with which the broker publishes it: 0, 1 or 2.
+   * @defaultValue 0
+   */
   qos?: QoS | undefined
-  /** Whether the broker retains it; false. */
+  /**
+   * Whether the broker retains it.
+   * @defaultValue false
+   */
   retain?: boolean | undefined
-  /** MQTT 5: properties of the message, and `willDelayInterval`. */
+  /**
+   * MQTT 5: properties of the message, and `willDelayInterval` (3.1.3.2).
+   * @defaultValue none
+   */
   properties?: PropertiesLike | null | undefined
 }
 
 /** A will as an object literal. */
 export interface WillLiteral extends WillOptions {
+  /** The topic to which the broker publishes it, without wildcards. */
   topic: TopicLike
+  /**
+   * The payload, at most 65,535 bytes (MQTT 5, 3.1.3.4).
+   * @defaultValue an empty one
+   */
   payload?: PayloadType
 }
 
@@ -35,10 +49,15 @@ const LITERAL_KEYS = new Set(['topic', 'payload', ...OPTION_KEYS])
 
 /** The message that the broker publishes when the client is gone without a word, as aiomqtt's `Will`. Frozen. */
 export class Will {
+  /** The topic to which the broker publishes it. */
   readonly topic: string
+  /** The payload as it was given. */
   readonly payload: PayloadType
+  /** The QoS with which the broker publishes it. */
   readonly qos: QoS
+  /** Whether the broker retains it. */
   readonly retain: boolean
+  /** MQTT 5: properties of the message; null for none. */
   readonly properties: Properties | null
 
   /**

@@ -10,9 +10,15 @@ import type { Store, StoreChange, StoreRecord } from './store.js'
 
 /** Options of `new DurableStore()`. */
 export interface DurableStoreOptions {
-  /** The most bytes of records; beyond it publishes reject. 256 MiB. */
+  /**
+   * Bytes of records: the most there may be, 1 or more; beyond it publishes reject with `ERR_MQTT_STORE`.
+   * @defaultValue 268,435,456 (256 MiB)
+   */
   maxBytes?: number | null | undefined
-  /** True to have each batch on the disk itself before what depends on it is sent; false. */
+  /**
+   * True to have each batch on the disk itself before what depends on it is sent.
+   * @defaultValue false
+   */
   sync?: boolean | null | undefined
 }
 
