@@ -4,7 +4,7 @@
 //   node scripts/setup.mjs [--with servers] [--with fuzzing]
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
 import { PrepareError, preparePaho } from '../deps/prepare.mjs'
@@ -34,17 +34,19 @@ function checkNode() {
 
 // --- Packages of the lock file ---------------------------------------------------------------------------------
 
-function installPackages() {
-  if (packagesMatchLock()) return
-  say('Installing the packages of package-lock.json')
-  steps.runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
+/** @param {string} [folder] a part of the repository that has packages of its own */
+export function installPackages(folder = '') {
+  if (packagesMatchLock(folder)) return
+  say(`Installing the packages of ${join(folder, 'package-lock.json')}`)
+  const where = folder === '' ? [] : ['--prefix', at(folder)]
+  steps.runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...where])
 }
 
 /** Compares the lock file with the record that npm keeps of what it installed. */
-function packagesMatchLock() {
-  const record = at('node_modules/.package-lock.json')
+function packagesMatchLock(folder) {
+  const record = at(folder, 'node_modules/.package-lock.json')
   if (!existsSync(record)) return false
-  const locked = JSON.parse(readFileSync(at('package-lock.json'), 'utf8')).packages
+  const locked = JSON.parse(readFileSync(at(folder, 'package-lock.json'), 'utf8')).packages
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages
   return Object.entries(locked).every(([path, { version, optional }]) => {
     if (path === '') return true

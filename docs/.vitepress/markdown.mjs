@@ -1,0 +1,89 @@
+// What the site's Markdown can do beyond VitePress: headings have GitHub's anchors, so that links work there as well;
+// SVG pictures stand in the page itself, where the theme's colours reach them; and code that names something of the API
+// is a link to its reference.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+/** The anchor of a heading, as GitHub makes it. */
+export function slugOf(heading) {
+  return heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\p{M}_\- ]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+/**
+ * @param {import('markdown-it').default} md
+ * @param {string} docs the folder of the pages
+ */
+export function markdownPlugins(md, docs) {
+  inlinePictures(md, docs)
+  linkApi(md, join(docs, 'api'))
+}
+
+function inlinePictures(md, docs) {
+  const usual = md.renderer.rules.image
+  md.renderer.rules.image = (tokens, index, options, env, self) => {
+    const source = tokens[index].attrGet('src') ?? ''
+    if (!/^\.\/.*\.svg$/.test(source)) return usual(tokens, index, options, env, self)
+    const page = join(docs, dirname(env.relativePath))
+    return readFileSync(join(page, source), 'utf8').replace('<svg ', '<svg v-pre class="picture" ')
+  }
+}
+
+/** Links `Client`, `client.publish()` and `maxInflightMessages`, but not in headings and in the reference itself. */
+function linkApi(md, folder) {
+  const pages = apiPages(folder)
+  md.core.ruler.push('link-api', (state) => {
+    if (state.env.relativePath?.startsWith('api/')) return
+    for (const [index, token] of state.tokens.entries()) {
+      if (token.type !== 'inline' || state.tokens[index - 1]?.type === 'heading_open') continue
+      token.children = linked(token.children, pages, state.Token)
+    }
+  })
+}
+
+function linked(children, pages, Token) {
+  let depth = 0
+  return children.flatMap((child) => {
+    if (child.type === 'link_open') depth++
+    if (child.type === 'link_close') depth--
+    const page = child.type === 'code_inline' && depth === 0 ? pages.get(child.content) : undefined
+    if (page === undefined) return [child]
+    const open = new Token('link_open', 'a', 1)
+    open.attrs = [
+      ['href', page],
+      ['class', 'api'],
+    ]
+    return [open, child, new Token('link_close', 'a', -1)]
+  })
+}
+
+/** Where what is written in code is explained. */
+function apiPages(folder) {
+  const pages = new Map()
+  if (!existsSync(folder)) return pages
+  const files = readdirSync(folder, { recursive: true }).filter((file) => /[/\\][A-Z]\w+\.md$/.test(file))
+  for (const file of files) {
+    const name = basename(file, '.md')
+    pages.set(name, `/api/${file.replaceAll('\\', '/').replace(/\.md$/, '')}`)
+  }
+  for (const [owner, shown] of [
+    ['Client', (member) => `client.${member}`],
+    ['Message', (member) => `message.${member}`],
+    ['MessagesIterator', (member) => `messages.${member}`],
+    ['ClientOptions', (member) => member],
+    ['ReconnectOptions', (member) => member],
+  ]) {
+    const page = pages.get(owner)
+    if (page === undefined) continue
+    const text = readFileSync(join(folder, `${page.slice('/api/'.length)}.md`), 'utf8')
+    for (const [, member] of text.matchAll(/^### (\w+(?:\(\))?)\??$/gm)) {
+      const code = shown(member)
+      if (!pages.has(code)) pages.set(code, `${page}#${slugOf(member)}`)
+    }
+  }
+  return pages
+}
