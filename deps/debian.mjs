@@ -4,7 +4,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const build = fileURLToPath(new URL('../build/', import.meta.url))
@@ -74,15 +74,17 @@ export function extract(deb, folder) {
 }
 
 /**
- * Unpacks a package and what it lacks here into build/tools/<name>: no root, no installation, no service started.
+ * Unpacks a package and what it lacks here into build/tools/<name>: no root, no installation, no service started. The
+ * folder may be moved and copied.
  *
  * @param {string} name the package
- * @param {string} path the program's path in it
+ * @param {string} path the program's path in it; a `*` stands for a folder, of several the one with the highest number
  * @param {string} probe an argument with which the program starts, prints something and ends
  * @param {string[]} [others] further packages to unpack beside it
+ * @param {string[]} [helpers] programs beside the first one, which get scripts of their names
  * @returns {string} the path of a script that runs the program with its libraries
  */
-export function fetchProgram(name, path, probe, others = []) {
+export function fetchProgram(name, path, probe, others = [], helpers = []) {
   const folder = join(build, 'tools', name)
   const program = join(folder, 'run')
   const work = `${folder}.${process.pid}`
@@ -94,19 +96,33 @@ export function fetchProgram(name, path, probe, others = []) {
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
-  const libraries = [`usr/lib/${multiarchTriplet()}`, `lib/${multiarchTriplet()}`].map((place) =>
-    join(folder, place),
-  )
-  const script = [
-    '#!/bin/sh',
-    `LD_LIBRARY_PATH='${libraries.join(':')}' exec '${join(folder, path)}' "$@"`,
-    '',
-  ]
-  writeFileSync(program, script.join('\n'), { mode: 0o755 })
+  const place = resolvePattern(folder, path)
+  writeScript(program, place)
+  for (const helper of helpers) writeScript(join(folder, helper), join(dirname(place), helper))
   const answer = spawnSync(program, [probe], { encoding: 'utf8' })
   if (answer.error || !(answer.stdout || answer.stderr) || answer.status === NOT_STARTED)
     throw new Error(`${name} does not run: ${answer.error?.message ?? answer.stderr}`)
   return program
+}
+
+/** Fills in the `*` of a path below a folder. */
+function resolvePattern(folder, path) {
+  const [before, after] = path.split('*')
+  if (after === undefined) return path
+  const names = readdirSync(join(folder, before)).sort((a, b) => Number(b) - Number(a))
+  return join(before, names[0], after)
+}
+
+/** Writes a script that runs a program of the folder in which the script lies, with its libraries. */
+function writeScript(file, path) {
+  const libraries = [`usr/lib/${multiarchTriplet()}`, `lib/${multiarchTriplet()}`]
+  const script = [
+    '#!/bin/sh',
+    'folder=$(cd "$(dirname "$0")" && pwd)',
+    `LD_LIBRARY_PATH="${libraries.map((place) => `$folder/${place}`).join(':')}" exec "$folder/${path}" "$@"`,
+    '',
+  ]
+  writeFileSync(file, script.join('\n'), { mode: 0o755 })
 }
 
 /** What a shell's exit code says of a program, or of a library of its, that it did not find. */

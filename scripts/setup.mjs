@@ -3,8 +3,8 @@
 //
 //   node scripts/setup.mjs [--with servers] [--with fuzzing]
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
 import { PrepareError, preparePaho } from '../deps/prepare.mjs'
@@ -12,8 +12,8 @@ import * as steps from './steps.mjs'
 import { at, Failure, say } from './steps.mjs'
 
 /**
- * @param {{ servers?: boolean, fuzzing?: boolean }} [options] servers: also find or fetch the broker and the proxies that
- *   the tests start; fuzzing: a compiler that has libFuzzer
+ * @param {{ servers?: boolean | string[], fuzzing?: boolean }} [options] servers: also find or fetch the servers that the
+ *   tests start, all or some; fuzzing: a compiler that has libFuzzer
  * @throws {Failure} that names what is missing and the command to type
  */
 export function setup({ servers = false, fuzzing = false } = {}) {
@@ -22,7 +22,7 @@ export function setup({ servers = false, fuzzing = false } = {}) {
   prepareLibrary()
   buildAddon()
   compile()
-  if (servers) provideServers()
+  if (servers) provideServers(servers === true ? Object.keys(SERVERS) : servers)
   if (fuzzing) provideFuzzer()
 }
 
@@ -132,7 +132,10 @@ function compile() {
 
 // --- Servers for the tests -------------------------------------------------------------------------------------
 
-/** The servers that the tests start: Debian's package, the program's path in it, an argument that it answers. */
+/**
+ * The servers that the tests start: Debian's package, the program's path in it, an argument that it answers, further
+ * packages, and programs that are needed beside it.
+ */
 const SERVERS = {
   mosquitto: { path: 'usr/sbin/mosquitto', probe: '-h' },
   nginx: { path: 'usr/sbin/nginx', probe: '-v', others: ['libnginx-mod-stream'] },
@@ -140,13 +143,14 @@ const SERVERS = {
   microsocks: { path: 'usr/bin/microsocks', probe: '-h' },
   'nats-server': { path: 'usr/sbin/nats-server', probe: '--version' },
   'dante-server': { path: 'usr/sbin/danted', probe: '-v' },
+  postgresql: { path: 'usr/lib/postgresql/*/bin/postgres', probe: '--version', helpers: ['initdb'] },
 }
 
 /** Writes where they are to build/tools.json, for the tests. */
-function provideServers() {
+function provideServers(names) {
   const file = at('build/tools.json')
   const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-  const missing = Object.keys(SERVERS).filter((name) => !known[name] || !existsSync(known[name]))
+  const missing = names.filter((name) => !known[name] || !existsSync(known[name]))
   if (missing.length === 0) return
   for (const name of missing) known[name] = findServer(name) ?? fetchServer(name)
   mkdirSync(at('build'), { recursive: true })
@@ -154,8 +158,14 @@ function provideServers() {
 }
 
 function findServer(name) {
+  const { path, helpers = [] } = SERVERS[name]
   const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', `C:\\Program Files\\${name}`]
-  return steps.findProgram(basename(SERVERS[name].path), folders)
+  const [parent, rest] = `/${path}`.split('*')
+  if (rest !== undefined && existsSync(parent))
+    folders.push(...readdirSync(parent).map((version) => dirname(`${parent}${version}${rest}`)))
+  const program = steps.findProgram(basename(path), folders)
+  const isComplete = program && helpers.every((helper) => existsSync(join(dirname(program), helper)))
+  return isComplete ? program : null
 }
 
 function fetchServer(name) {
@@ -167,9 +177,9 @@ function fetchServer(name) {
   const advice = `Install the package ${name}: ${command}`
   if (!hasApt()) throw new Failure(`${name}, which the tests start, was not found.\n${advice}`)
   say(`Fetching Debian's ${name} for the tests, into build/tools`)
-  const { path, probe, others } = SERVERS[name]
+  const { path, probe, others, helpers } = SERVERS[name]
   try {
-    return fetchProgram(name, path, probe, others)
+    return fetchProgram(name, path, probe, others, helpers)
   } catch (error) {
     throw new Failure(`${name}, which the tests start, could not be fetched: ${error.message}\n${advice}`)
   }

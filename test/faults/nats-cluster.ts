@@ -53,6 +53,11 @@ export class NatsCluster {
     return this.#nodes.map(({ ports }) => [NatsCluster.host, ports.mqtt])
   }
 
+  /** The identifiers of the processes of its nodes that run. */
+  get processes(): number[] {
+    return this.#nodes.flatMap((node) => node.pid ?? [])
+  }
+
   /** Ends a node without a chance to say goodbye. */
   async kill(index: number): Promise<void> {
     await (this.#nodes[index] as Node).end('SIGKILL')
@@ -108,6 +113,10 @@ class Node {
     readonly ports: Ports,
     readonly all: readonly Ports[],
   ) {}
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
 
   async start(): Promise<void> {
     const { host } = NatsCluster

@@ -52,6 +52,11 @@ export class Mosquitto {
     return broker
   }
 
+  /** The identifier of its process, while it runs. */
+  get processes(): number[] {
+    return this.#process?.pid === undefined ? [] : [this.#process.pid]
+  }
+
   /** Everything the broker has logged, a line each. */
   get log(): readonly string[] {
     return this.#lines
@@ -168,12 +173,14 @@ export class Mosquitto {
 }
 
 /**
- * A shell that waits for the end of this process, however it comes, and then ends the broker and removes its folder:
+ * A shell that waits for the end of this process, however it comes, and then ends the server and removes its folder:
  * a test run that is killed leaves nothing behind. It knows by the end of its standard input.
+ * @param signal `'QUIT'` for a server that has to clean up by itself, and gets five seconds for it
  */
-export function guard(broker: ChildProcess, folder: string): ChildProcess {
-  const script = 'read -r _; kill -9 "$1"; rm -rf "$2"'
-  const shell = spawn('sh', ['-c', script, 'sh', String(broker.pid), folder], {
+export function guard(server: ChildProcess, folder: string, signal: 'KILL' | 'QUIT' = 'KILL'): ChildProcess {
+  const alive = 'for _ in $(seq 50); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done'
+  const script = `read -r _; kill -${signal} "$1"; ${alive}; kill -9 "$1" 2>/dev/null; rm -rf "$2"`
+  const shell = spawn('sh', ['-c', script, 'sh', String(server.pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })
