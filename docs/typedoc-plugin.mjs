@@ -35,6 +35,11 @@ function shortened(markdown) {
         const [heading, ...errors] = all.split(/(?<=#) Throws\n\n|\n#+ Throws\n\n/)
         return `${heading} Throws\n\n${errors.map((error) => `- ${error.trim()}\n`).join('')}\n`
       })
+      // What is optional says so in its signature; so much for lines, too.
+      .replace(/^(#+ \w+)\?$/gm, '$1')
+      .replaceAll('> `optional` **', '> **')
+      .replaceAll('\n***\n', '')
+      .replace('## Implements\n\n- `AsyncDisposable`\n\n', '')
       // Whom a member comes from is of no use to a reader: it works the same.
       .replace(/#+ (?:Inherited from|Overrides|Implementation of)\n\n.+\n\n?/g, '')
       // The bases of Topic and Properties, under the names that are exported.
@@ -42,5 +47,6 @@ function shortened(markdown) {
       .replace('## Extends\n\n- `Members`\n\n', '')
       .replaceAll(' = `USUAL_THRESHOLD`', '')
       .replaceAll('| `undefined` |', '| |')
+      .replaceAll('| - |', '| |')
   )
 }

@@ -131,7 +131,7 @@ export interface ClientOptions {
    */
   maxInflightMessages?: number | null | undefined
   /**
-   * Calls: the most at once, 1 or more; further ones wait for their turn, within their timeout.
+   * Calls: the most at once, 1 or more; further ones wait for their turn, and their time begins then.
    * @defaultValue no limit
    */
   maxConcurrentOutgoingCalls?: number | null | undefined

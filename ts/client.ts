@@ -56,7 +56,9 @@ const USUAL_THRESHOLD = 10
  * @example
  * await using client = await Client.connect('localhost')
  * await client.subscribe('temperature/#')
- * for await (const message of client.messages) console.log(`${message.topic}`, message.payload)
+ * for await (const message of client.messages) {
+ *   console.log(`${message.topic}`, message.payload)
+ * }
  */
 export class Client implements AsyncDisposable {
   readonly #settings: ClientSettings

@@ -102,7 +102,7 @@ export default defineConfig({
   themeConfig: {
     nav: [
       { text: 'Guide', link: '/', activeMatch: '^/(?!api/)' },
-      { text: 'API reference', link: '/api/', activeMatch: '^/api/' },
+      { text: 'API reference', link: '/api/aiomqtt/', activeMatch: '^/api/' },
       { text: `v${version}`, link: '/changelog' },
     ],
     sidebar: { '/': guide, '/api/': api },

@@ -1,6 +1,6 @@
 // What the site's Markdown can do beyond VitePress: headings have GitHub's anchors, so that links work there as well;
-// SVG pictures stand in the page itself, where the theme's colours reach them; and code that names something of the API
-// is a link to its reference.
+// SVG pictures stand in the page itself, where the theme's colours reach them; tables that are too wide scroll by
+// themselves; and code that names something of the API is a link to its reference.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -20,6 +20,8 @@ export function slugOf(heading) {
  */
 export function markdownPlugins(md, docs) {
   inlinePictures(md, docs)
+  md.renderer.rules.table_open = () => '<div class="wide" tabindex="0"><table>\n'
+  md.renderer.rules.table_close = () => '</table></div>\n'
   linkApi(md, join(docs, 'api'))
 }
 
@@ -80,9 +82,10 @@ function apiPages(folder) {
     const page = pages.get(owner)
     if (page === undefined) continue
     const text = readFileSync(join(folder, `${page.slice('/api/'.length)}.md`), 'utf8')
-    for (const [, member] of text.matchAll(/^### (\w+(?:\(\))?)\??$/gm)) {
+    for (const [, member] of text.matchAll(/^### (\w+(?:\(\))?)$/gm)) {
       const code = shown(member)
-      if (!pages.has(code)) pages.set(code, `${page}#${slugOf(member)}`)
+      // A name of one word means too many things.
+      if (/[A-Z.]/.test(code) && !pages.has(code)) pages.set(code, `${page}#${slugOf(member)}`)
     }
   }
   return pages
