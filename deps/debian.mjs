@@ -31,18 +31,19 @@ export function hasApt() {
  *
  * @param {string[]} packages names, each with `=version` where it matters
  * @param {string} folder where the .deb files go; made if need be
- * @param {string} [arch] Node's name of the architecture
+ * @param {{ arch?: string, release?: string }} [from] Node's name of the architecture, this machine's unless given; the
+ *   name of another release of the distribution, such as `bullseye`
  * @returns {string[]} the paths of the .deb files
  * @throws {Error} with what apt said
  */
-export function download(packages, folder, arch = process.arch) {
+export function download(packages, folder, { arch = process.arch, release } = {}) {
   mkdirSync(folder, { recursive: true })
   const temporary = mkdtempSync(join(folder, 'download-'))
   try {
-    const foreign = arch !== process.arch
+    const foreign = arch !== process.arch || release !== undefined
     const first = foreign ? null : apt(['download', ...packages], { cwd: temporary })
     if (first?.status !== 0) {
-      const options = privateLists(arch)
+      const options = privateLists(arch, release)
       const second = apt([...options, 'download', ...packages], { cwd: temporary })
       if (second.status !== 0) throw new Error(complaint(second) || complaint(first))
     }
@@ -149,25 +150,39 @@ function complaint(answer) {
 }
 
 /** Options that make apt use package lists of our own, which are fetched here. */
-function privateLists(arch) {
+function privateLists(arch, release) {
   const architecture = debianArchitecture(arch)
-  const state = join(build, 'apt', architecture)
+  const isForeign = arch !== process.arch || release !== undefined
+  const state = join(build, 'apt', release === undefined ? architecture : `${release}-${architecture}`)
   mkdirSync(join(state, 'lists/partial'), { recursive: true })
   mkdirSync(join(state, 'cache/archives/partial'), { recursive: true })
+  const status = isForeign ? join(state, 'status') : '/var/lib/dpkg/status'
+  if (isForeign && !existsSync(status)) writeFileSync(status, '')
   const options = [
     `Dir::State=${state}`,
     `Dir::State::lists=${join(state, 'lists')}`,
     `Dir::Cache=${join(state, 'cache')}`,
+    `Dir::State::status=${status}`,
   ]
-  if (arch === process.arch) {
-    options.push('Dir::State::status=/var/lib/dpkg/status')
-  } else {
-    const status = join(state, 'status')
-    if (!existsSync(status)) writeFileSync(status, '')
-    options.push(`Dir::State::status=${status}`)
-    options.push(`APT::Architecture=${architecture}`, `APT::Architectures::=${architecture}`)
+  if (isForeign) options.push(`APT::Architecture=${architecture}`, `APT::Architectures::=${architecture}`)
+  if (release !== undefined) {
+    const sources = join(state, 'sources.list')
+    writeFileSync(sources, sourcesOf(release))
+    options.push(`Dir::Etc::sourcelist=${sources}`, 'Dir::Etc::sourceparts=-')
   }
   const flags = options.flatMap((option) => ['-o', option])
   apt([...flags, 'update'])
   return flags
+}
+
+/** Where Debian keeps the keys of all its releases. */
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+/** The lines of a list of sources for another release: from where this machine gets its own. */
+function sourcesOf(release) {
+  const { stdout } = apt(['indextargets', '--format', '$(REPO_URI) $(CODENAME) $(COMPONENT)'])
+  const key = existsSync(KEYRING) ? `[signed-by=${KEYRING}] ` : ''
+  // Updates and security have release names of their own; other distributors have other components.
+  const places = stdout.matchAll(/^(\S+) [a-z]+ main$/gm)
+  return [...new Set([...places].map(([, uri]) => `deb ${key}${uri} ${release} main\n`))].join('')
 }

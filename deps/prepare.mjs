@@ -124,7 +124,7 @@ function fromDebian(arch, work, tried) {
   let deb = join(cache, `${name}_${version}_${architecture}.deb`)
   if (!existsSync(deb)) {
     try {
-      const [path] = download([`${name}=${version}`], cache, arch)
+      const [path] = download([`${name}=${version}`], cache, { arch })
       deb = path
     } catch (error) {
       tried.push(`apt-get download ${name}=${version}: ${error.message}`)

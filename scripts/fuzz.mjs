@@ -10,8 +10,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { preparePaho } from '../deps/prepare.mjs'
+import { provideClang } from './clang.mjs'
 import { buildNative } from './native-tests.mjs'
-import { provideFuzzer } from './setup.mjs'
 import { at, Failure, main, run, say } from './steps.mjs'
 
 /** Longer inputs find nothing that shorter ones do not, and take longer. */
@@ -80,7 +80,7 @@ await main(() => {
   const targets = values.target === undefined ? all : all.filter((name) => name === values.target)
   if (targets.length === 0) throw new Failure(`No target ${values.target}. There are ${all.join(', ')}.`)
   preparePaho({ log: say })
-  const compiler = provideFuzzer()
+  const { compiler } = provideClang()
   const settings = { AIOMQTT_FUZZ: 'ON', AIOMQTT_WARNINGS_AS_ERRORS: 'OFF', CMAKE_CXX_COMPILER: compiler }
   const folder = buildNative('fuzz/build', 'address,undefined', settings)
   for (const target of targets) fuzz(folder, target, (60 * minutes) / targets.length)

@@ -1,9 +1,9 @@
 // Brings a fresh clone to where the package runs, and does only what is missing: the packages of the lock file,
 // Paho C, the addon, the compiled TypeScript. Plain Node: works without node_modules.
 //
-//   node scripts/setup.mjs [--with servers] [--with fuzzing]
+//   node scripts/setup.mjs [--with-servers]
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
@@ -12,18 +12,17 @@ import * as steps from './steps.mjs'
 import { at, Failure, say } from './steps.mjs'
 
 /**
- * @param {{ servers?: boolean | string[], fuzzing?: boolean }} [options] servers: also find or fetch the servers that the
- *   tests start, all or some; fuzzing: a compiler that has libFuzzer
+ * @param {{ servers?: boolean | string[] }} [options] servers: also find or fetch the servers that the tests start, all
+ *   or some
  * @throws {Failure} that names what is missing and the command to type
  */
-export function setup({ servers = false, fuzzing = false } = {}) {
+export function setup({ servers = false } = {}) {
   checkNode()
   installPackages()
   prepareLibrary()
   buildAddon()
   compile()
   if (servers) provideServers(servers === true ? Object.keys(SERVERS) : servers)
-  if (fuzzing) provideFuzzer()
 }
 
 function checkNode() {
@@ -185,42 +184,9 @@ function fetchServer(name) {
   }
 }
 
-// --- A compiler with libFuzzer ---------------------------------------------------------------------------------
-
-/** The oldest clang that compiles the tests with Debian's C++ library. */
-const CLANG = 'clang-16'
-
-/**
- * Finds or fetches a clang++ with libFuzzer.
- * @returns {string} its path
- */
-export function provideFuzzer() {
-  const found = steps.findProgram('clang++') ?? steps.findProgram(`clang++${CLANG.slice('clang'.length)}`)
-  if (found) return found
-  const program = at('build/tools', CLANG, 'c++')
-  if (existsSync(program)) return program
-  const advice = `Install the package ${CLANG}: sudo apt-get install ${CLANG}`
-  if (!hasApt()) throw new Failure(`clang++, which has libFuzzer, was not found.\n${advice}`)
-  say(`Fetching Debian's ${CLANG}, into build/tools`)
-  try {
-    const runtime = CLANG.replace('clang', 'libclang-rt')
-    const clang = fetchProgram(CLANG, `usr/lib/${CLANG.replace('clang', 'llvm')}/bin/clang`, '--version', [
-      `${runtime}-dev`,
-    ])
-    writeFileSync(program, `#!/bin/sh\nexec '${clang}' --driver-mode=g++ "$@"\n`)
-    chmodSync(program, 0o755)
-    return program
-  } catch (error) {
-    throw new Failure(`${CLANG} could not be fetched: ${error.message}\n${advice}`)
-  }
-}
-
 if (steps.isMain(import.meta.url)) {
   await steps.main(() => {
-    const { values } = parseArgs({ options: { with: { type: 'string', multiple: true, default: [] } } })
-    const unknown = values.with.filter((name) => !['servers', 'fuzzing'].includes(name))
-    if (unknown.length > 0)
-      throw new Failure(`Unknown: --with ${unknown.join(', ')}. It can be servers or fuzzing.`)
-    setup({ servers: values.with.includes('servers'), fuzzing: values.with.includes('fuzzing') })
+    const { values } = parseArgs({ options: { 'with-servers': { type: 'boolean', default: false } } })
+    setup({ servers: values['with-servers'] })
   })
 }

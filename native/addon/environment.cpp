@@ -152,9 +152,10 @@ Napi::Value Environment::lend(const Napi::CallbackInfo& info) {
 
 // [bytes received, bytes sent, round trip in seconds or -1]; false if there is no such connection.
 Napi::Value Environment::traffic(const Napi::CallbackInfo& info) {
-  auto into = info[1].As<Napi::Float64Array>();
+  auto array = info[1].As<Napi::Float64Array>();
   const auto connection = Engine::instance().find(info[0].As<Napi::Number>().Uint32Value());
-  if (!connection || into.ElementLength() < 3) return Napi::Boolean::New(info.Env(), false);
+  if (!connection || array.ElementLength() < 3) return Napi::Boolean::New(info.Env(), false);
+  double* const into = array.Data();
   const Traffic traffic = connection->traffic();
   into[0] = static_cast<double>(traffic.received);
   into[1] = static_cast<double>(traffic.sent);

@@ -115,7 +115,7 @@ export function programOf(name: string): string {
     string
   >
   const program = tools[name]
-  if (program === undefined) throw new Error(`${name} is missing: node scripts/setup.mjs --with servers`)
+  if (program === undefined) throw new Error(`${name} is missing: node scripts/setup.mjs --with-servers`)
   return program
 }
 
