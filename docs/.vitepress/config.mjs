@@ -35,6 +35,7 @@ const GUIDE = [
       ['observing', 'Logs, figures, diagnostics'],
       ['performance', 'Performance'],
       ['scale', 'Worker threads and scale'],
+      ['ingest-cluster', 'Processes and PostgreSQL'],
       ['command-line', 'Command line'],
     ],
   ],

@@ -1,9 +1,10 @@
 // What the site's Markdown can do beyond VitePress: headings have GitHub's anchors, so that links work there as well;
 // SVG pictures stand in the page itself, where the theme's colours reach them; tables that are too wide scroll by
-// themselves; and code that names something of the API is a link to its reference.
+// themselves; links work in pages that are files of other folders, too; and code that names something of the API is a link
+// to its reference.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, posix } from 'node:path'
 
 /** The anchor of a heading, as GitHub makes it. */
 export function slugOf(heading) {
@@ -22,6 +23,7 @@ export function markdownPlugins(md, docs) {
   inlinePictures(md, docs)
   md.renderer.rules.table_open = () => '<div class="wide" tabindex="0"><table>\n'
   md.renderer.rules.table_close = () => '</table></div>\n'
+  linkAcross(md, docs)
   linkApi(md, join(docs, 'api'))
 }
 
@@ -32,6 +34,41 @@ function inlinePictures(md, docs) {
     if (!/^\.\/.*\.svg$/.test(source)) return usual(tokens, index, options, env, self)
     const page = join(docs, dirname(env.relativePath))
     return readFileSync(join(page, source), 'utf8').replace('<svg ', '<svg v-pre class="picture" ')
+  }
+}
+
+/**
+ * A page whose frontmatter has a `source` includes this file of the repository. Links in it begin where the file is; links
+ * to it lead to the page. What is no page of the site is on readers' disks, or where they found the repository: its name
+ * stays, without a link.
+ */
+function linkAcross(md, docs) {
+  const pages = new Map()
+  for (const page of readdirSync(docs).filter((file) => file.endsWith('.md'))) {
+    const [, source] = /^---\nsource: (.+)\n---/.exec(readFileSync(join(docs, page), 'utf8')) ?? []
+    pages.set(source ?? `docs/${page}`, `/${page.replace(/(?:index)?\.md$/, '')}`)
+  }
+  md.core.ruler.push('link-across', ({ tokens, env }) => {
+    if (env.relativePath?.startsWith('api/')) return
+    const folder = posix.dirname(env.frontmatter?.source ?? `docs/${env.relativePath}`)
+    for (const { type, children } of tokens) {
+      if (type === 'inline') linkFrom(folder, children, pages)
+    }
+  })
+}
+
+function linkFrom(folder, children, pages) {
+  let isDropped = false
+  for (const token of children) {
+    if (token.type === 'link_open') {
+      const [path, anchor] = token.attrGet('href').split('#')
+      isDropped = false
+      if (path === '' || /^(?:\/|[a-z]+:)/.test(path)) continue
+      const page = pages.get(posix.join(folder, path))
+      isDropped = page === undefined
+      if (!isDropped) token.attrSet('href', anchor === undefined ? page : `${page}#${anchor}`)
+    }
+    if (isDropped && /^link_(?:open|close)$/.test(token.type)) Object.assign(token, { type: 'text', tag: '' })
   }
 }
 
