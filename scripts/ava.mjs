@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { at, compileTypeScript, filesBelow, hashFiles, isDone, markDone, observe, say } from './steps.mjs'
 
-/** What has to hold over every way to the broker. */
-const CORE = ['brokers', 'calls', 'messages', 'properties', 'queues', 'sessions', 'wills'].map(
+/** What has to hold over every way to the broker, and for every binary. */
+export const CORE = ['brokers', 'calls', 'messages', 'properties', 'queues', 'sessions', 'wills'].map(
   (name) => `build/test/integration/${name}.test.js`,
 )
 
@@ -28,7 +28,7 @@ export function compileTests() {
  */
 export async function runAva(node = process.execPath, files = []) {
   say(`AVA on ${node}`)
-  return await observeAva(node, files, {})
+  return await observeAva([node], files, {})
 }
 
 /**
@@ -41,15 +41,29 @@ export async function runWays() {
   const counts = { passed: 0, failed: 0 }
   for (const way of Object.keys(ways).filter((name) => name !== 'tcp')) {
     say(`The integration tests over ${way}`)
-    addCounts(counts, await observeAva(process.execPath, CORE, { AIOMQTT_TEST_WAY: way }))
+    addCounts(counts, await observeAva([process.execPath], CORE, { AIOMQTT_TEST_WAY: way }))
   }
   return counts
 }
 
-async function observeAva(node, files, environment) {
-  const { code, output } = await observe(node, [at('node_modules/ava/entrypoints/cli.mjs'), ...files], {
-    env: { ...process.env, ...environment, npm_node_execpath: node, NODE: node },
-  })
+/**
+ * Runs AVA and counts its results.
+ *
+ * @param {string[]} command Node, after the program that runs it if there is one
+ * @param {string[]} files arguments of AVA's
+ * @param {Record<string, string>} environment added to this process's
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+export async function observeAva(command, files, environment) {
+  const [program, ...before] = command
+  const node = command.at(-1)
+  const { code, output } = await observe(
+    program,
+    [...before, at('node_modules/ava/entrypoints/cli.mjs'), ...files],
+    {
+      env: { ...process.env, ...environment, npm_node_execpath: node, NODE: node },
+    },
+  )
   // AVA sums up what passed only when nothing failed; its line for each test is there in either case.
   const passed = output.match(/^\s*✔ /gm)?.length ?? 0
   const failed = number(
