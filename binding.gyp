@@ -9,7 +9,7 @@
     {
       'target_name': 'aiomqtt',
       'sources': [
-        '<!@(node -p "const { engine, addon } = require(\'./native/sources.json\'); [...engine, ...addon].join(\' \')")'
+        '<!@(node -p "const list = require(\'./native/sources.json\'); [...list.engine, ...list[process.platform], ...list.addon].join(\' \')")'
       ],
       'include_dirs': ['native'],
       'defines': [
@@ -18,7 +18,6 @@
         'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
         'NODE_ADDON_API_DISABLE_DEPRECATED'
       ],
-      'libraries': ['<(paho_folder)/libpaho-mqtt.a'],
       # node-gyp would compile for the C++ of Node itself, without exceptions and at -O3.
       'cflags!': ['-O3'],
       'cflags': [
@@ -38,6 +37,7 @@
         '-fdata-sections'
       ],
       'conditions': [
+        ['OS!="win"', { 'libraries': ['<(paho_folder)/libpaho-mqtt.a'] }],
         ['OS=="linux"', {
           'ldflags': [
             '-pthread',
@@ -62,8 +62,10 @@
         }],
         ['OS=="win"', {
           'include_dirs': ['<(paho_folder)/include', '<(node_addon_api)'],
+          'defines': ['NOMINMAX', 'WIN32_LEAN_AND_MEAN', '_WIN32_WINNT=0x0A00'],
+          'libraries': ['<(paho_folder)/paho-mqtt.lib', 'ws2_32.lib', 'crypt32.lib'],
           'msvs_settings': {
-            'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++20'] }
+            'VCCLCompilerTool': { 'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++20', '/Zc:__cplusplus'] }
           }
         }]
       ]

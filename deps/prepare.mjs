@@ -29,6 +29,9 @@ const table = readJson('native/seam/symbols.json')
 const pins = readJson('deps/paho.json')
 const inputs = ['native/seam/symbols.json', 'deps/paho.json', 'deps/prepare.mjs', 'deps/debian.mjs']
 
+/** The archive that is made; Microsoft's linker wants its own ending. */
+const ARCHIVE = process.platform === 'win32' ? 'paho-mqtt.lib' : 'libpaho-mqtt.a'
+
 /** A failure whose message alone tells the user what to do. */
 export class PrepareError extends Error {}
 
@@ -54,9 +57,9 @@ export function preparePaho({ arch = process.arch, log = () => {} } = {}) {
     const members = redirect(source.archive, join(work, 'members'), tools)
     const output = join(work, 'output')
     mkdirSync(output)
-    const archive = join(output, 'libpaho-mqtt.a')
+    const archive = join(output, ARCHIVE)
     run(tools.ar, ['rcs', archive, ...members])
-    checkUndefined(tools.symbols(archive))
+    checkUndefined(tools.symbols(archive), source.isKnown)
     cpSync(source.include, join(output, 'include'), { recursive: true, filter: isHeader })
     const stamp = { made, source: source.file, sha256: source.sha256 }
     writeFileSync(join(output, 'stamp.json'), `${JSON.stringify(stamp, null, 2)}\n`)
@@ -72,7 +75,7 @@ function isCurrent(folder, made) {
   const stampFile = join(folder, 'stamp.json')
   if (!existsSync(stampFile)) return false
   const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
-  if (stamp.made !== made || !existsSync(join(folder, 'libpaho-mqtt.a'))) return false
+  if (stamp.made !== made || !existsSync(join(folder, ARCHIVE))) return false
   // A library of the system may be replaced by an upgrade. A pinned package cannot change.
   return (
     stamp.source === null || (existsSync(stamp.source) && sha256(readFileSync(stamp.source)) === stamp.sha256)
@@ -83,7 +86,7 @@ function isCurrent(folder, made) {
 
 function findPaho(arch, work) {
   const tried = []
-  for (const find of [fromDebian, fromSystem, fromHomebrew, fromVcpkg]) {
+  for (const find of [fromDebian, fromVcpkg, fromSystem]) {
     const found = find(arch, work, tried)
     if (found) return found
   }
@@ -97,9 +100,10 @@ function findPaho(arch, work) {
 }
 
 function howToInstall(arch) {
-  if (process.platform === 'darwin')
-    return `Install the package ${pins.homebrew}: brew install ${pins.homebrew}`
-  if (process.platform === 'win32') return `Install the package ${pins.vcpkg}: vcpkg install ${pins.vcpkg}`
+  const vcpkg =
+    `vcpkg install ${pins.vcpkg.port}:${vcpkgTriplet(arch)} --overlay-ports=deps/vcpkg, ` +
+    'and VCPKG_ROOT=<the folder of vcpkg> in the environment'
+  if (process.platform !== 'linux' || !hasApt()) return `Install the package ${pins.vcpkg.port}: ${vcpkg}`
   const { package: name, version } = pins.debian
   const suffix = arch === process.arch ? '' : `:${debianArchitecture(arch)}`
   return (
@@ -147,6 +151,7 @@ function fromDebian(arch, work, tried) {
     include: join(unpacked, 'usr/include'),
     file: null,
     sha256: expected,
+    isKnown: true,
   }
 }
 
@@ -154,37 +159,29 @@ function fromSystem(arch, _work, tried) {
   if (process.platform !== 'linux') return null
   const places = [`/usr/lib/${multiarchTriplet(arch)}`]
   if (arch === process.arch) places.push('/usr/lib64', '/usr/lib', '/usr/local/lib')
-  return installed(
-    places,
-    (folder) => (folder.startsWith('/usr/local') ? '/usr/local/include' : '/usr/include'),
-    tried,
-  )
+  const include = (folder) => (folder.startsWith('/usr/local') ? '/usr/local/include' : '/usr/include')
+  const found = installed(places, include, tried)
+  return found && { ...found, isKnown: true }
 }
 
-function fromHomebrew(_arch, _work, tried) {
-  if (process.platform !== 'darwin') return null
-  const answer = spawnSync('brew', ['--prefix', pins.homebrew], { encoding: 'utf8' })
-  if (answer.status !== 0) {
-    tried.push(`brew --prefix ${pins.homebrew} found nothing`)
-    return null
-  }
-  const prefix = answer.stdout.trim()
-  return installed([join(prefix, 'lib')], () => join(prefix, 'include'), tried)
-}
-
+/** Paho of the port in deps/vcpkg. Homebrew and Alpine have other versions, without a static library. */
 function fromVcpkg(arch, _work, tried) {
-  const vcpkg = process.env.VCPKG_ROOT
+  const vcpkg = process.env.VCPKG_ROOT ?? process.env.VCPKG_INSTALLATION_ROOT
   if (!vcpkg) {
-    if (process.platform === 'win32') tried.push('VCPKG_ROOT is not set')
+    if (process.platform !== 'linux' || !hasApt()) tried.push('VCPKG_ROOT is not set')
     return null
   }
-  const platform = { win32: 'windows-static', darwin: 'osx', linux: 'linux' }[process.platform]
-  const prefix = join(vcpkg, 'installed', `${arch}-${platform}`)
+  const prefix = join(vcpkg, 'installed', vcpkgTriplet(arch))
   return installed([join(prefix, 'lib')], () => join(prefix, 'include'), tried)
+}
+
+function vcpkgTriplet(arch) {
+  const platform = { win32: 'windows-static', darwin: 'osx' }[process.platform] ?? process.platform
+  return `${arch}-${platform}`
 }
 
 function installed(folders, include, tried) {
-  const names = [table.archive, 'paho-mqtt3a-static.lib', 'paho-mqtt3a.lib']
+  const names = [table.archive, 'paho-mqtt3a-static.lib']
   for (const folder of folders) {
     const name = names.find((candidate) => existsSync(join(folder, candidate)))
     if (name === undefined) {
@@ -220,11 +217,12 @@ function redirect(archive, folder, tools) {
   const members = new Map(
     readdirSync(folder).map((file) => [file.replace(/(\.c)?\.(o|obj)$/, ''), join(folder, file)]),
   )
+  checkVersion([...members.values()].map((path) => readFileSync(path, 'latin1')).join('\0'))
   for (const { member } of table.removed) {
     if (!members.delete(member)) throw notSupported(`it has no member ${member}`)
   }
   const renames = new Map([...members.keys()].map((member) => [member, []]))
-  for (const { symbol, to, in: places } of table.redirected) {
+  for (const { symbol, to, in: places } of redirected()) {
     for (const member of places) {
       const undefinedThere = members.has(member) && tools.symbols(members.get(member)).undefined
       if (!undefinedThere?.has(symbol)) throw notSupported(`its member ${member} does not refer to ${symbol}`)
@@ -237,19 +235,47 @@ function redirect(archive, folder, tools) {
   return [...members.values()]
 }
 
+/** The redirections of this platform: what has another name on it, or nothing to redirect, says so (`on`). */
+function redirected() {
+  return table.redirected.flatMap((entry) => {
+    const symbol = entry.on && process.platform in entry.on ? entry.on[process.platform] : entry.symbol
+    if (symbol === null) return []
+    // Functions of a DLL are called through a pointer, which has a name of its own.
+    return [{ ...entry, symbol, to: symbol.startsWith(IMPORTED) ? IMPORTED + entry.to : entry.to }]
+  })
+}
+
+const IMPORTED = '__imp_'
+
+/** Later versions may have the same symbols over other structures. */
+function checkVersion(contents) {
+  const { versions } = table.reports
+  const found = [...contents.matchAll(/(?<![\w.])(1\.\d+\.\d+)\0/g)].map(([, version]) => version)
+  if (!found.some((version) => versions.includes(version)))
+    throw notSupported(`it calls itself ${found.join(', ') || 'nothing'}`)
+}
+
 /** What the prepared library refers to is defined in it, provided by the seam, or harmless. */
-function checkUndefined({ defined, undefined: wanted }) {
+function checkUndefined({ defined, undefined: wanted }, isKnown) {
   const provided = new Set([
-    ...table.removed.flatMap(({ provides }) => provides),
-    ...table.redirected.map(({ to }) => to),
+    ...table.removed.flatMap(({ provides, on }) => [...provides, ...(on?.[process.platform] ?? [])]),
+    ...redirected().map(({ to }) => to),
   ])
-  const harmless = new Set(table.libc.flatMap(({ symbols }) => symbols))
-  const strangers = [...wanted].filter(
-    (symbol) => !defined.has(symbol) && !provided.has(symbol) && !harmless.has(symbol),
-  )
+  const others = [...wanted].filter((symbol) => !defined.has(symbol) && !provided.has(symbol))
+  const strangers = others.filter(isKnown ? isOffTheRoll : isForbidden)
   if (strangers.length > 0) throw notSupported(`it also refers to ${strangers.sort().join(', ')}`)
   const idle = [...provided].filter((symbol) => !wanted.has(symbol))
   if (idle.length > 0) throw notSupported(`it does not refer to ${idle.sort().join(', ')}`)
+}
+
+function isOffTheRoll(symbol) {
+  return !table.libc.some(({ symbols }) => symbols.includes(symbol))
+}
+
+/** The C libraries of other systems have names of their own for what is harmless. */
+function isForbidden(symbol) {
+  // Without what a DLL's functions have before their names, and macOS behind some.
+  return table.forbidden.symbols.includes(symbol.replace(IMPORTED, '').replace(/\$\w+$/, ''))
 }
 
 function notSupported(detail) {
@@ -277,7 +303,10 @@ function findTools(arch) {
         candidate && spawnSync(candidate, ['--version'], { stdio: 'ignore' }).error === undefined,
     )
     if (found) return found
-    const command = process.platform === 'darwin' ? 'brew install llvm' : 'sudo apt-get install binutils'
+    const command =
+      { darwin: 'brew install llvm, and its bin in PATH', win32: 'winget install LLVM.LLVM' }[
+        process.platform
+      ] ?? 'sudo apt-get install binutils'
     throw new PrepareError(`${name} was not found. Install the package binutils or LLVM: ${command}`)
   }
   const nm = tool('nm', 'NM')

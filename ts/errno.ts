@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
 /**
@@ -43,13 +44,15 @@ export interface SystemError extends Error {
   port?: number
 }
 
-function nameOf(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`
+/** Of Node's numbers, and of those of Windows' C library, which Node does not use there. */
+function nameOf(errno: number): string | undefined {
+  const ofNode = getSystemErrorMap().get(-errno)?.[0]
+  return ofNode ?? Object.entries(constants.errno).find(([, number]) => number === errno)?.[0]
 }
 
 function textOf(errno: number): string {
-  const entry = getSystemErrorMap().get(-errno)
-  return (entry && (TEXTS[entry[0]] ?? entry[1])) ?? `Unknown error ${errno}`
+  const name = nameOf(errno) ?? ''
+  return TEXTS[name] ?? getSystemErrorMap().get(-errno)?.[1] ?? `Unknown error ${errno}`
 }
 
 /**
@@ -67,7 +70,7 @@ export function errnoText(errno: number): string {
  * @param where `address:port`, or a path
  */
 export function systemError(errno: number, syscall: string, where: string): SystemError {
-  const name = nameOf(errno)
+  const name = nameOf(errno) ?? `E${errno}`
   const error = new Error(`${syscall} ${name} ${where}`) as SystemError
   error.code = name
   error.errno = -errno

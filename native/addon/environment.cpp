@@ -1,9 +1,7 @@
 #include "addon/environment.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <array>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -11,6 +9,7 @@
 
 #include "addon/options.h"
 #include "engine/engine.h"
+#include "platform/socket.h"
 #include "seam/seam.h"
 #include "streams/openssl.h"
 
@@ -170,25 +169,24 @@ Napi::Value Environment::trace(const Napi::CallbackInfo& info) {
 
 // The two ends of a local stream: one for open(), the other for a socket of Node's.
 Napi::Value Environment::pair(const Napi::CallbackInfo& info) {
-  int ends[2] = {-1, -1};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-    Napi::Error::New(info.Env(), std::strerror(errno)).ThrowAsJavaScriptException();
+  std::array<NativeSocket, 2> ends{kNoSocket, kNoSocket};
+  if (const int error = open_pair(ends); error != 0) {
+    Napi::Error::New(info.Env(), std::strerror(error)).ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
   const auto result = Napi::Array::New(info.Env(), 2);
-  result.Set(0U, Napi::Number::New(info.Env(), ends[0]));
-  result.Set(1U, Napi::Number::New(info.Env(), ends[1]));
+  result.Set(0U, Napi::Number::New(info.Env(), static_cast<double>(ends[0])));
+  result.Set(1U, Napi::Number::New(info.Env(), static_cast<double>(ends[1])));
   return result;
 }
 
 // For sockets of Node's, which has no setsockopt(2). 0 or an errno.
 Napi::Value Environment::set_socket_option(const Napi::CallbackInfo& info) {
   const auto value = info[3].As<Napi::Uint8Array>();
-  const int result =
-      ::setsockopt(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value(),
-                   info[2].As<Napi::Number>().Int32Value(), value.Data(),
-                   static_cast<socklen_t>(value.ByteLength()));
-  return Napi::Number::New(info.Env(), result == 0 ? 0 : errno);
+  const auto socket = static_cast<NativeSocket>(info[0].As<Napi::Number>().Int64Value());
+  return Napi::Number::New(info.Env(), set_option(socket, info[1].As<Napi::Number>().Int32Value(),
+                                                  info[2].As<Napi::Number>().Int32Value(),
+                                                  {value.Data(), value.ByteLength()}));
 }
 
 NODE_API_ADDON(Environment)

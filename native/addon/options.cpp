@@ -1,7 +1,5 @@
 #include "addon/options.h"
 
-#include <sys/socket.h>
-
 namespace aiomqtt {
 namespace {
 
@@ -114,7 +112,8 @@ ConnectionOptions read_connection_options(const Napi::Object& object) {
   ConnectionOptions options;
   // First, so that it is closed whatever goes wrong with the others.
   if (const Napi::Value descriptor = object.Get("descriptor"); descriptor.IsNumber()) {
-    options.descriptor = Descriptor(integer_of(descriptor));
+    options.descriptor =
+        Descriptor(static_cast<NativeSocket>(descriptor.As<Napi::Number>().Int64Value()));
   }
   options.addresses = addresses_of(object.Get("addresses"));
   options.max_inflight = static_cast<std::uint16_t>(integer_of(object.Get("maxInflight")));

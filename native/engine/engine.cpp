@@ -1,11 +1,8 @@
 #include "engine/engine.h"
 
-#include <pthread.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
 #include <thread>
+
+#include "platform/process.h"
 
 namespace aiomqtt {
 
@@ -55,16 +52,15 @@ void Engine::forget(std::uint32_t number) {
 }
 
 void Engine::start_threads() {
+  stay_loaded();
   // From a thread of its own, so that no JavaScript thread ever calls Paho, and with all signals
   // blocked, which Paho's threads inherit: signals are Node's.
   std::thread starter([] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    block_signals();
     PahoClient::start_threads();
   });
   starter.join();
-  std::atexit([] { Engine::instance().on_exit(); });
+  call_at_exit([] { Engine::instance().on_exit(); });
 }
 
 std::unique_lock<std::mutex> Engine::hold_off_exit() {
@@ -78,8 +74,6 @@ void Engine::on_exit() noexcept {
   exit_mutex_.lock();
 }
 
-void Engine::park() noexcept {
-  for (;;) ::pause();
-}
+void Engine::park() noexcept { sleep_for_ever(); }
 
 }  // namespace aiomqtt

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "engine/engine.h"
+#include "platform/socket.h"
 
 extern "C" {
 
@@ -22,7 +23,7 @@ int seam_signal_cond(void*) {
 int seam_usleep(unsigned) { return 0; }
 
 // Asked whether a pending TCP connect succeeded: none is ever pending.
-int seam_getsockopt(int, int, int, void*, void*) { return -1; }
+int seam_getsockopt(aiomqtt::NativeSocket, int, int, void*, void*) { return -1; }
 
 // Paho 1.3.12 takes http_proxy from the environment, for plain MQTT too (Paho issue 1344).
 char* seam_getenv(const char*) { return nullptr; }

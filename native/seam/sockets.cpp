@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "platform/socket.h"
 #include "seam/seam.h"
 
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using aiomqtt::Bytes;
 using aiomqtt::Connection;
 using aiomqtt::Engine;
+using aiomqtt::NativeSocket;
 
 constexpr int kComplete = 0;       // TCPSOCKET_COMPLETE
 constexpr int kError = -1;         // SOCKET_ERROR
@@ -23,7 +25,7 @@ constexpr int kInterrupted = -22;  // TCPSOCKET_INTERRUPTED
 
 // Paho's networkHandles, as far as it concerns us: its first member.
 struct NetworkHandles {
-  int socket;
+  NativeSocket socket;
 };
 
 // Paho's PacketBuffers.
@@ -41,7 +43,7 @@ constexpr std::size_t kMostParts = 5;
 // PUBLISH's DUP flag, in the first byte of its fixed header.
 constexpr char kDup = 0b1000;
 
-std::shared_ptr<Connection> connection_of(int socket) {
+std::shared_ptr<Connection> connection_of(NativeSocket socket) {
   return Engine::instance().find(static_cast<std::uint32_t>(socket));
 }
 
@@ -62,33 +64,34 @@ void Socket_outInitialize() {}
 void Socket_setWriteContinueCallback(void*) {}
 void Socket_setWriteCompleteCallback(void*) {}
 void Socket_setWriteAvailableCallback(void*) {}
-void Socket_addPendingWrite(int) {}
-void Socket_clearPendingWrite(int) {}
-int Socket_noPendingWrites(int) { return 1; }
-int Socket_close(int) { return 0; }
+void Socket_addPendingWrite(NativeSocket) {}
+void Socket_clearPendingWrite(NativeSocket) {}
+int Socket_noPendingWrites(NativeSocket) { return 1; }
+int Socket_close(NativeSocket) { return 0; }
 
-char* Socket_getpeer(int) {
+char* Socket_getpeer(NativeSocket) {
   static char nobody[] = "";
   return nobody;
 }
 
 // Asked for only when a QoS 0 write was interrupted, which none is.
-void* SocketBuffer_updateWrite(int, char*, char*) { return nullptr; }
+void* SocketBuffer_updateWrite(NativeSocket, char*, char*) { return nullptr; }
 
 // The stream is up before Paho is asked to connect, so there is nothing to wait for.
-int Socket_new(const char* host, std::size_t size, int, int* socket, long) {
-  *socket = kError;
+// Only on Linux has it a last argument, a timeout.
+int Socket_new(const char* host, std::size_t size, int, NativeSocket* socket, long) {
+  *socket = static_cast<NativeSocket>(kError);
   const std::size_t prefix = std::strlen(aiomqtt::seam::kHostPrefix);
   if (size <= prefix) return kError;
-  const auto number = static_cast<int>(std::strtol(host + prefix, nullptr, 10));
+  const auto number = static_cast<NativeSocket>(std::strtol(host + prefix, nullptr, 10));
   if (!connection_of(number)) return kError;
   *socket = number;
   return 0;
 }
 
-int Socket_getReadySocket(int, int, void*, int* rc) {
+NativeSocket Socket_getReadySocket(int, int, void*, int* rc) {
   *rc = 0;
-  return static_cast<int>(Engine::instance().io().next());
+  return static_cast<NativeSocket>(Engine::instance().io().next());
 }
 
 int WebSocket_getch(NetworkHandles* net, char* byte) {

@@ -1,10 +1,5 @@
 #include "streams/address.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/un.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -37,31 +32,33 @@ int to_socket_address(const Address& address, sockaddr_storage& storage,
   std::snprintf(service, sizeof service, "%u", static_cast<unsigned>(address.port));
   if (::getaddrinfo(address.host.c_str(), service, &hints, &found) != 0) return EINVAL;
   std::memcpy(&storage, found->ai_addr, found->ai_addrlen);
-  length = found->ai_addrlen;
+  length = static_cast<socklen_t>(found->ai_addrlen);
   ::freeaddrinfo(found);
   return 0;
 }
 
-int set_up(int socket, int family, const SocketSetup& setup) noexcept {
+int set_up(NativeSocket socket, int family, const SocketSetup& setup) noexcept {
   if (family != AF_UNIX) {
     const int on = 1;
-    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    std::array<std::uint8_t, sizeof on> value{};
+    std::memcpy(value.data(), &on, sizeof on);
+    if (const int error = set_option(socket, IPPROTO_TCP, TCP_NODELAY, value); error != 0) {
+      return error;
+    }
     if (!setup.bind.host.empty() || setup.bind.port != 0) {
       Address local = setup.bind;
       local.family = family;
       if (local.host.empty()) local.host = family == AF_INET6 ? "::" : "0.0.0.0";
       sockaddr_storage storage{};
       socklen_t length = 0;
-      const int error = to_socket_address(local, storage, length);
-      if (error != 0) return EADDRNOTAVAIL;
-      if (::bind(socket, reinterpret_cast<const sockaddr*>(&storage), length) != 0) return errno;
+      if (to_socket_address(local, storage, length) != 0) return EADDRNOTAVAIL;
+      const int error = bind_socket(socket, reinterpret_cast<const sockaddr*>(&storage), length);
+      if (error != 0) return error;
     }
   }
   for (const SocketOption& option : setup.options) {
-    if (::setsockopt(socket, option.level, option.name, option.value.data(),
-                     static_cast<socklen_t>(option.value.size())) != 0) {
-      return errno;
-    }
+    const int error = set_option(socket, option.level, option.name, option.value);
+    if (error != 0) return error;
   }
   return 0;
 }

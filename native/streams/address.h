@@ -1,11 +1,11 @@
 // Where to connect to, resolved; and what to do to the socket before.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "platform/socket.h"
 
 namespace aiomqtt {
 
@@ -35,6 +35,6 @@ struct SocketSetup {
 };
 
 // Applies it to a socket of this family; 0 or an errno.
-[[nodiscard]] int set_up(int socket, int family, const SocketSetup& setup) noexcept;
+[[nodiscard]] int set_up(NativeSocket socket, int family, const SocketSetup& setup) noexcept;
 
 }  // namespace aiomqtt

@@ -1,7 +1,5 @@
 #include "streams/connector.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -24,13 +22,6 @@ std::vector<Address> interleave(std::vector<Address> addresses) {
   }
   if (result.size() > Connector::kMostAttempts) result.resize(Connector::kMostAttempts);
   return result;
-}
-
-int pending_error(int fd) noexcept {
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
-  return error;
 }
 
 }  // namespace
@@ -63,16 +54,13 @@ Connector::State Connector::start_next(Clock::time_point now) {
     int error = to_socket_address(address, storage, length);
     Descriptor socket;
     if (error == 0) {
-      socket = Descriptor(::socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      if (!socket) error = errno;
+      socket = Descriptor(open_socket(address.family, error));
     }
     if (error == 0) {
       error = set_up(socket.get(), address.family, setup_);
     }
     if (error == 0) {
-      if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
-        error = errno;
-      }
+      error = start_connecting(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length);
     }
     attempts_.push_back(std::move(socket));
     if (error == 0) return win(attempt);

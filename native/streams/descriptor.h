@@ -1,35 +1,35 @@
-// An owned file descriptor.
+// An owned socket, or on POSIX systems any file descriptor.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include "platform/socket.h"
 
 namespace aiomqtt {
 
 class Descriptor {
  public:
   Descriptor() = default;
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  explicit Descriptor(NativeSocket fd) noexcept : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, kNoSocket)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     if (this != &other) {
       reset();
-      fd_ = std::exchange(other.fd_, -1);
+      fd_ = std::exchange(other.fd_, kNoSocket);
     }
     return *this;
   }
   ~Descriptor() { reset(); }
 
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
+  [[nodiscard]] NativeSocket get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ != kNoSocket; }
   void reset() noexcept {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
+    if (fd_ != kNoSocket) close_socket(fd_);
+    fd_ = kNoSocket;
   }
 
  private:
-  int fd_ = -1;
+  NativeSocket fd_ = kNoSocket;
 };
 
 }  // namespace aiomqtt

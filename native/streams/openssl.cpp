@@ -1,13 +1,13 @@
 #include "streams/openssl.h"
 
-#include <dlfcn.h>
+#include "platform/process.h"
 
 namespace aiomqtt::openssl {
 namespace {
 
 template <typename Function>
 bool find(Function& function, const char* name) noexcept {
-  function = reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
+  function = reinterpret_cast<Function>(find_symbol(name));
   return function != nullptr;
 }
 

@@ -1,7 +1,9 @@
-// Waits for descriptors: epoll on Linux. wait() on the I/O thread; everything else from any thread.
+// Waits for descriptors, as the system does it best (platform/*/poller.cpp). wait() on the I/O
+// thread; everything else from any thread.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "streams/descriptor.h"
@@ -12,7 +14,8 @@ class Poller {
  public:
   static constexpr std::uint32_t kReadable = 1;
   static constexpr std::uint32_t kWritable = 2;
-  // Reported whether asked for or not, and together with both others.
+  // Reported together with both others, also when only one or, by epoll and WSAPoll, none of them
+  // was asked for.
   static constexpr std::uint32_t kBroken = 4;
 
   // Who a descriptor belongs to: a connection, and which of its descriptors.
@@ -26,10 +29,13 @@ class Poller {
   };
 
   Poller();
+  ~Poller();
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
 
-  void add(int fd, Token token, std::uint32_t interest) noexcept;
-  void change(int fd, Token token, std::uint32_t interest) noexcept;
-  void remove(int fd) noexcept;
+  void add(NativeSocket fd, Token token, std::uint32_t interest) noexcept;
+  void change(NativeSocket fd, Token token, std::uint32_t interest) noexcept;
+  void remove(NativeSocket fd) noexcept;
 
   // Fills `events` and returns their number; a negative timeout waits until something happens.
   [[nodiscard]] std::size_t wait(int timeout_ms, std::span<Event> events) noexcept;
@@ -37,8 +43,8 @@ class Poller {
   void wake() noexcept;
 
  private:
-  Descriptor epoll_;
-  Descriptor wake_;
+  struct System;
+  std::unique_ptr<System> system_;
 };
 
 }  // namespace aiomqtt

@@ -15,7 +15,7 @@ class SocketStream final : public Stream {
   Transfer write(std::span<const std::uint8_t> from) noexcept override;
   void end_writing() noexcept override;
   void acknowledge_at_once() noexcept override;
-  [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
+  [[nodiscard]] NativeSocket descriptor() const noexcept override { return socket_.get(); }
 
  private:
   Descriptor socket_;

@@ -11,15 +11,9 @@
 #include <span>
 #include <string>
 
-namespace aiomqtt {
+#include "platform/socket.h"
 
-// What a read or write did: bytes moved, or why not.
-struct Transfer {
-  enum class State : std::uint8_t { kMoved, kWouldBlock, kEnded, kFailed };
-  State state = State::kMoved;
-  std::size_t bytes = 0;
-  int error = 0;  // errno, for kFailed
-};
+namespace aiomqtt {
 
 class Stream {
  public:
@@ -40,7 +34,7 @@ class Stream {
   // More about a kFailed than its errno tells, if there is more.
   [[nodiscard]] virtual std::string explanation() const { return {}; }
   // The descriptor to poll.
-  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+  [[nodiscard]] virtual NativeSocket descriptor() const noexcept = 0;
 };
 
 }  // namespace aiomqtt

@@ -26,7 +26,8 @@ std::unique_ptr<TlsStream> TlsStream::make(std::unique_ptr<Stream> below, const 
   const openssl::Library& l = *library();
   openssl::Session* const session = l.SSL_new(context->get());
   std::unique_ptr<TlsStream> stream(new TlsStream(std::move(below), std::move(context), session));
-  bool good = session != nullptr && l.SSL_set_fd(session, stream->descriptor()) == 1;
+  bool good =
+      session != nullptr && l.SSL_set_fd(session, static_cast<int>(stream->descriptor())) == 1;
   if (good && !options.server_name.empty()) {
     good = l.SSL_ctrl(session, openssl::kCtrlSetTlsextHostname, openssl::kTlsextNametypeHostName,
                       const_cast<char*>(options.server_name.c_str())) == 1;
@@ -54,11 +55,11 @@ TlsStream::~TlsStream() {
 TlsStream::Handshake TlsStream::shake_hands(TlsError& error, int& system_error) noexcept {
   const openssl::Library& l = *library();
   l.ERR_clear_error();
-  errno = 0;
+  clear_socket_error();
   const int result = l.SSL_do_handshake(session_);
   below_->acknowledge_at_once();
   if (result == 1) return Handshake::kDone;
-  const int saved_errno = errno;
+  const int saved_errno = last_socket_error();
   switch (l.SSL_get_error(session_, result)) {
     case openssl::kErrorWantRead:
       return Handshake::kWantsRead;
@@ -81,7 +82,7 @@ Transfer TlsStream::read(std::span<std::uint8_t> into) noexcept {
   // Record by record, until there is no more or no more room: one pass of the caller for many.
   while (moved < into.size()) {
     l.ERR_clear_error();
-    errno = 0;
+    clear_socket_error();
     const int result = l.SSL_read(session_, into.data() + moved, int_size(into.size() - moved));
     if (result <= 0) {
       // What was read comes first; the failure comes again with the next read.
@@ -100,14 +101,14 @@ Transfer TlsStream::write(std::span<const std::uint8_t> from) noexcept {
   const openssl::Library& l = *library();
   const std::lock_guard lock(mutex_);
   l.ERR_clear_error();
-  errno = 0;
+  clear_socket_error();
   const int result = l.SSL_write(session_, from.data(), int_size(from.size()));
   if (result > 0) return {Transfer::State::kMoved, static_cast<std::size_t>(result), 0};
   return failure(result);
 }
 
 Transfer TlsStream::failure(int result) noexcept {
-  const int saved_errno = errno;
+  const int saved_errno = last_socket_error();
   const openssl::Library& l = *library();
   switch (l.SSL_get_error(session_, result)) {
     case openssl::kErrorWantRead:

@@ -29,7 +29,7 @@ class TlsStream final : public Stream {
   void end_writing() noexcept override;
   [[nodiscard]] bool has_more() const noexcept override;
   [[nodiscard]] std::string explanation() const override;
-  [[nodiscard]] int descriptor() const noexcept override { return below_->descriptor(); }
+  [[nodiscard]] NativeSocket descriptor() const noexcept override { return below_->descriptor(); }
 
  private:
   TlsStream(std::unique_ptr<Stream> below, std::shared_ptr<TlsContext> context,

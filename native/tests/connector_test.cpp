@@ -21,6 +21,8 @@ constexpr std::uint32_t kConnection = 5;
 
 // A connector driven as the I/O thread does.
 class Connecting {
+  Poller poller_;
+
  public:
   explicit Connecting(std::vector<Address> addresses, SocketSetup setup = {})
       : connector(std::make_unique<Connector>(std::move(addresses), std::move(setup), poller_,
@@ -54,9 +56,6 @@ class Connecting {
     std::array<Poller::Event, 8> events;
     return poller_.wait(0, events);
   }
-
- private:
-  Poller poller_;
 };
 
 void check_talks(Stream& stream, Peer peer) {

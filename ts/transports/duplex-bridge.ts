@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Binding, ConnectionTls } from '../binding.js'
+import { MqttError } from '../errors.js'
 import { isReset } from './failures.js'
 import type { Link, LinkFields } from './link.js'
 
@@ -44,6 +45,15 @@ export class DuplexBridge implements Link {
   }
 
   fields(binding: Binding): LinkFields {
+    if (process.platform === 'win32') {
+      // A socket of Node's cannot be made of a descriptor there.
+      throw new MqttError(
+        'WebSocket, proxies, custom streams and TLS by node:tls are not supported on Windows yet',
+        {
+          code: 'ERR_MQTT_TRANSPORT',
+        },
+      )
+    }
     const [theirs, ours] = binding.pair()
     this.connect(new Socket({ fd: ours, allowHalfOpen: true }))
     const fields: LinkFields = { addresses: [], descriptor: theirs }

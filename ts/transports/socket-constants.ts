@@ -56,6 +56,17 @@ const DARWIN: Constants = {
   TCP_USER_TIMEOUT: NONE,
 }
 
+const WINDOWS: Constants = {
+  ...DARWIN,
+  IPV6_TCLASS: 39,
+  TCP_MAXSEG: 4,
+  TCP_KEEPIDLE: 3,
+  TCP_KEEPINTVL: 17,
+  TCP_KEEPCNT: 16,
+}
+
+const BY_PLATFORM: Readonly<Record<string, Constants>> = { darwin: DARWIN, win32: WINDOWS }
+
 /**
  * Levels and names of socket options for `socketOptions`, under the names and with the numbers that Python's module
  * `socket` has on this operating system. Times are seconds, but `TCP_USER_TIMEOUT`, which is milliseconds.
@@ -66,4 +77,6 @@ const DARWIN: Constants = {
  *   [SocketConstants.IPPROTO_TCP, SocketConstants.TCP_KEEPIDLE, 30],
  * ]
  */
-export const SocketConstants: Constants = Object.freeze(process.platform === 'darwin' ? DARWIN : LINUX)
+export const SocketConstants: Constants = Object.freeze({
+  ...(BY_PLATFORM[process.platform] ?? LINUX),
+})

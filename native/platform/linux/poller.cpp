@@ -2,9 +2,11 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <system_error>
 
 #include "streams/system_calls.h"
@@ -28,38 +30,48 @@ epoll_event registration(Poller::Token token, std::uint32_t interest) noexcept {
 
 }  // namespace
 
-Poller::Poller()
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!epoll_ || !wake_) throw std::system_error(errno, std::generic_category(), "epoll");
+struct Poller::System {
+  Descriptor epoll{::epoll_create1(EPOLL_CLOEXEC)};
+  Descriptor wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+};
+
+Poller::Poller() : system_(std::make_unique<System>()) {
+  if (!system_->epoll || !system_->wake) {
+    throw std::system_error(errno, std::generic_category(), "epoll");
+  }
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = kWakeToken;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event);
+  ::epoll_ctl(system_->epoll.get(), EPOLL_CTL_ADD, system_->wake.get(), &event);
 }
 
-void Poller::add(int fd, Token token, std::uint32_t interest) noexcept {
+Poller::~Poller() = default;
+
+void Poller::add(NativeSocket fd, Token token, std::uint32_t interest) noexcept {
   epoll_event event = registration(token, interest);
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  ::epoll_ctl(system_->epoll.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
-void Poller::change(int fd, Token token, std::uint32_t interest) noexcept {
+void Poller::change(NativeSocket fd, Token token, std::uint32_t interest) noexcept {
   epoll_event event = registration(token, interest);
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+  ::epoll_ctl(system_->epoll.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void Poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void Poller::remove(NativeSocket fd) noexcept {
+  ::epoll_ctl(system_->epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
   std::array<epoll_event, 128> raw;
   const int most = static_cast<int>(std::min(raw.size(), events.size()));
   count_system_call();
-  const int count = ::epoll_wait(epoll_.get(), raw.data(), most, timeout_ms);
+  const int count = ::epoll_wait(system_->epoll.get(), raw.data(), most, timeout_ms);
   std::size_t used = 0;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = raw[static_cast<std::size_t>(i)];
     if (event.data.u64 == kWakeToken) {
       std::uint64_t value = 0;
-      [[maybe_unused]] const auto ignored = ::read(wake_.get(), &value, sizeof value);
+      [[maybe_unused]] const auto ignored = ::read(system_->wake.get(), &value, sizeof value);
       continue;
     }
     Event& out = events[used++];
@@ -76,7 +88,7 @@ std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
 void Poller::wake() noexcept {
   count_system_call();
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);
+  [[maybe_unused]] const auto ignored = ::write(system_->wake.get(), &one, sizeof one);
 }
 
 }  // namespace aiomqtt
