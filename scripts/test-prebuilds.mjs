@@ -1,10 +1,11 @@
 // npm run test:prebuilds: the binaries for Linux, each with a Node of its own architecture (under qemu where that is not
-// this machine's), run the core of the integration tests over TCP and TLS, with Mosquitto.
+// this machine's), run the core of the integration tests over TCP and TLS, with Mosquitto. Where binaries are made for
+// this machine alone (not on Debian), that one, with this Node.
 //
 //   node scripts/test-prebuilds.mjs [x64|arm64|arm ...]
 
 import { existsSync } from 'node:fs'
-import { fetchProgram } from '../deps/debian.mjs'
+import { fetchProgram, hasApt } from '../deps/debian.mjs'
 import { provideSysroot } from '../deps/sysroot.mjs'
 import { addCounts, CORE, compileTests, observeAva, printCounts } from './ava.mjs'
 import { provideNode } from './nodes.mjs'
@@ -31,6 +32,7 @@ function provideEmulator(name) {
 
 /** The command that runs a Node of this architecture here. */
 function commandOf(arch) {
+  if (!hasApt()) return [process.execPath]
   const node = provideNode(NODE, arch)
   return arch === process.arch
     ? [node]
@@ -38,11 +40,12 @@ function commandOf(arch) {
 }
 
 await main(async () => {
-  setup({ servers: true })
+  setup({ servers: ['mosquitto'] })
   compileTests()
   const asked = process.argv.slice(2)
-  const architectures = asked.length > 0 ? asked : LINUX
-  const missing = architectures.filter((arch) => !existsSync(at('prebuilds', `linux-${arch}`)))
+  const architectures = asked.length > 0 ? asked : hasApt() ? LINUX : [process.arch]
+  const { platform } = process
+  const missing = architectures.filter((arch) => !existsSync(at('prebuilds', `${platform}-${arch}`)))
   if (missing.length > 0) prebuildify(missing)
   const counts = { passed: 0, failed: 0 }
   for (const arch of architectures) {
@@ -50,7 +53,7 @@ await main(async () => {
     const started = Date.now()
     const results = { passed: 0, failed: 0 }
     for (const way of ['tcp', 'tls']) {
-      say(`linux-${arch} over ${way}`)
+      say(`${platform}-${arch} over ${way}`)
       // Under qemu a process cannot start another one of its kind.
       const files = [
         ...CORE,
@@ -60,7 +63,7 @@ await main(async () => {
       addCounts(results, await observeAva(command, files, { AIOMQTT_TEST_WAY: way }))
     }
     const seconds = Math.round((Date.now() - started) / 1000)
-    console.log(`linux-${arch}: ${results.passed} passed, ${results.failed} failed, ${seconds} s`)
+    console.log(`${platform}-${arch}: ${results.passed} passed, ${results.failed} failed, ${seconds} s`)
     addCounts(counts, results)
   }
   printCounts(counts)
