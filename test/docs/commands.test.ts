@@ -18,7 +18,17 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const NPM = new Set(['ci', 'install', 'pack', 'publish', 'run', 'test', 'version'])
 
 /** Programs that are not of this repository, and are what they are. */
-const FOREIGN = new Set(['sudo', 'git', 'cd', 'ctest', 'psql', 'mosquitto', 'mosquitto_pub', 'mosquitto_sub'])
+const FOREIGN = new Set([
+  'sudo',
+  'git',
+  'cd',
+  'ctest',
+  'psql',
+  'mosquitto',
+  'mosquitto_pub',
+  'mosquitto_sub',
+  'vcpkg',
+])
 
 /** A command as it stands on a line, without its comment, in words. */
 interface Command {
