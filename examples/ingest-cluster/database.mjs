@@ -34,11 +34,14 @@ export class Database {
    */
   async write(readings, rejected, signal) {
     const lines = readings.map(lineOf).join('')
+    let complaint = ''
     for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
       try {
         return await this.#transaction(lines, rejected)
       } catch (error) {
-        this.#log(`the database: ${error.message}`)
+        // Once, however often it is tried.
+        if (error.message !== complaint) this.#log(`the database: ${error.message}`)
+        complaint = error.message
         await this.close()
         signal.throwIfAborted()
         await sleep(pause * Math.random(), undefined, { signal })

@@ -4,6 +4,7 @@
 // outlives the process (so the identifier must be the same after a restart), acknowledgements wait for the commit
 // (`manualAcks`), and a message that comes again makes no second row (the key of the table).
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, ProtocolVersion } from 'aiomqtt'
 import { Database } from './database.mjs'
 import { readingOf } from './readings.mjs'
@@ -93,25 +94,29 @@ function sessionOptions({ protocol, receiveMaximum }) {
     : { protocol, cleanSession: false }
 }
 
-/** Batches of `size` messages, or of fewer when `age` milliseconds have gone since the first. Ends with the signal. */
+/**
+ * Batches of at most `size` messages; one that is not full waits for `age` milliseconds, and takes what has come by then.
+ * Ends with the signal.
+ */
 async function* inBatches(messages, size, age, signal) {
   for (;;) {
-    const batch = await take(messages, size, signal)
+    const batch = await next(messages, size, signal)
     if (batch.length === 0) return
-    const due = AbortSignal.timeout(age)
-    while (batch.length < size && !due.aborted)
-      batch.push(...(await take(messages, size - batch.length, due)))
+    if (batch.length < size) {
+      await sleep(age)
+      if (messages.length > 0) batch.push(...(await next(messages, size - batch.length)))
+    }
     yield batch
   }
 }
 
 /** What has come, or comes before the signal fires; `most` messages at most. */
-async function take(messages, most, signal) {
+async function next(messages, most, signal) {
   try {
     const { value } = await messages.batches(most).next({ signal })
     return value
   } catch (error) {
-    if (signal.aborted) return []
+    if (signal?.aborted) return []
     throw error
   }
 }

@@ -69,7 +69,6 @@ export class Display {
  */
 export function summary({ devices, kill }, result) {
   const { published, acknowledged, verdict, again, batches, restarts, failures, elapsed, rate } = result
-  const total = result.processors.reduce((sum, { cores }) => sum + cores, 0)
   return [
     row('published', count(published), `by ${count(devices)} devices in ${elapsed.toFixed(1)} s`),
     row('acknowledged', count(acknowledged), `to the devices, by ${result.broker}`),
@@ -80,8 +79,8 @@ export function summary({ devices, kill }, result) {
     row('came again', count(again), 'and were in the table already'),
     ...(kill.length === 0 ? [] : [row('restarts', count(restarts), "of the service's processes")]),
     ...(failures === 0 ? [] : [row('failed', count(failures), 'processes that did not stop as asked')]),
-    ...(kill.length > 0 ? [] : result.processors).map(({ name, cores }) =>
-      row(name, `${cores.toFixed(2)}`, `cores, ${Math.round((100 * cores) / total)} % of what all used`),
+    ...(kill.length > 0 ? [] : result.steady.processors).map(({ name, cores, perRow }) =>
+      row(name, `${perRow.toFixed(1)} µs`, `of processor time a row; ${cores.toFixed(2)} cores`),
     ),
   ].join('\n')
 }

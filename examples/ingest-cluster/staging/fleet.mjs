@@ -1,13 +1,13 @@
 // A process: the simulated devices, each with a connection of its own. Publishes at QoS 1 until it is told to stop.
 //
-// Gets { brokers, protocol, devices, rate, room }, then { written }, the number of messages that are in the database, and
+// Gets { brokers, protocol, devices, burst, rate, room }, then { written }, the number of messages that are in the database, and
 // { stop }. Posts { ready }, { published, acknowledged } again and again, and { ledger } at the end.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'aiomqtt'
 
-/** Messages that are published at once. */
-const burst = 50
+/** Messages that are published at once, at least. */
+const least = 50
 /** The most messages that are on their way to the broker. */
 const mostUnacknowledged = 4000
 /** Milliseconds between two looks at what there is room for. */
@@ -48,7 +48,8 @@ class Device {
 }
 
 const [settings] = await new Promise((resolve) => process.once('message', (...args) => resolve(args)))
-const { brokers, protocol, rate, room } = settings
+const { brokers, protocol, burst, rate, room } = settings
+const most = Math.max(burst, least)
 let written = 0
 let published = 0
 let acknowledged = 0
@@ -72,8 +73,8 @@ process.send({ ready: true })
 
 /** How many messages may be published now. */
 function allowance() {
-  const byRate = rate === 0 ? burst : (rate * (performance.now() - readyAt)) / 1000 - published
-  return Math.min(burst, byRate, mostUnacknowledged - pending, room - (published - written))
+  const byRate = rate === 0 ? most : (rate * (performance.now() - readyAt)) / 1000 - published
+  return Math.min(most, byRate, mostUnacknowledged - pending, room - (published - written))
 }
 
 async function publish(device) {
@@ -87,9 +88,12 @@ const readyAt = performance.now()
 const reporting = setInterval(() => process.send({ published, acknowledged }), 100)
 let next = 0
 while (!isOver) {
-  const allowed = Math.floor(allowance())
-  if (allowed <= 0) await sleep(pause)
-  for (let count = 0; count < allowed; count++) publish(devices[next++ % devices.length])
+  const turns = Math.floor(allowance() / burst)
+  if (turns <= 0) await sleep(pause)
+  for (let turn = 0; turn < turns; turn++) {
+    const device = devices[next++ % devices.length]
+    for (let count = 0; count < burst; count++) publish(device)
+  }
   // Lets in what has come meanwhile.
   await new Promise((resolve) => setImmediate(resolve))
 }

@@ -22,7 +22,7 @@ export async function measure(options, signal) {
       const result = await run({ ...options, processes }, control)
       isGood &&= addsUp(result)
       results.get(processes).push(result)
-      console.log(`round ${round}, ${processes} processes: ${count(result.rate)} rows/s`)
+      console.log(`round ${round}, ${processes} processes: ${count(result.steady.rate)} rows/s`)
     }
   }
   console.log(`\n${table(results)}\n\n${conditions(options)}`)
@@ -31,17 +31,18 @@ export async function measure(options, signal) {
 
 function table(results) {
   const medians = [...results].map(([processes, runs]) => ({ processes, ...middle(runs) }))
-  const [{ rate: base }] = medians
-  const names = medians[0].processors.map(({ name }) => name)
+  const [{ steady: base }] = medians
+  const names = base.processors.map(({ name }) => name)
   return [
-    ['processes', 'rows/s', 'ratio', 'rows a commit', ...names.map((name) => `cores: ${name}`)],
-    ['---:', '---:', '---:', '---:', ...names.map(() => '---:')],
-    ...medians.map(({ processes, rate, verdict, batches, processors }) => [
+    ['processes', 'rows/s', 'ratio', 'rows a commit', 'cores', ...names.map((name) => `${name}: µs a row`)],
+    ['---:', '---:', '---:', '---:', '---:', ...names.map(() => '---:')],
+    ...medians.map(({ processes, verdict, batches, steady: { rate, processors } }) => [
       processes,
       count(rate),
-      `${(rate / base).toFixed(2)} ×`,
+      `${(rate / base.rate).toFixed(2)} ×`,
       count(verdict.rows / batches),
-      ...processors.map(({ cores }) => cores.toFixed(2)),
+      processors.reduce((sum, { cores }) => sum + cores, 0).toFixed(2),
+      ...processors.map(({ perRow }) => perRow.toFixed(1)),
     ]),
   ]
     .map((cells) => `| ${cells.join(' | ')} |`)
@@ -50,12 +51,12 @@ function table(results) {
 
 /** The run whose rate is the median. */
 function middle(runs) {
-  return [...runs].sort((a, b) => a.rate - b.rate)[Math.floor(runs.length / 2)]
+  return [...runs].sort((a, b) => a.steady.rate - b.steady.rate)[Math.floor(runs.length / 2)]
 }
 
-function conditions({ broker, devices, seconds, size, age, workers }) {
+function conditions({ broker, devices, burst, seconds, size, age, workers }) {
   return (
-    `Medians of ${rounds}, in turn, ${seconds} s each: ${count(devices)} devices, batches of at most ${count(size)} or ` +
+    `Medians of ${rounds}, in turn, ${seconds} s each, without the first 2: ${count(devices)} devices that send ${burst} readings at once, batches of at most ${count(size)} or ` +
     `${age} ms, ${workers} worker a process, broker ${typeof broker === 'string' ? broker : broker.host}; ` +
     `all of it on ${availableParallelism()} cores, Node ${process.versions.node}.`
   )

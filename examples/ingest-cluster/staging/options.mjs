@@ -16,6 +16,7 @@ Options:
   --workers <n>        threads in each, with a client and a database connection of their own (default 1)
   --devices <n>        simulated devices, each with a connection of its own (default 300)
   --seconds <n>        how long they publish (default 20)
+  --burst <n>          readings that a device sends at once (default 10)
   --rate <n>           messages a second of all devices together (default 0: as many as get written)
   --size <n>           the most messages of a batch (default 1000)
   --age <ms>           how long the first message of a batch waits for the others (default 20)
@@ -36,6 +37,7 @@ const definitions = {
   workers: { type: 'string', default: '1' },
   devices: { type: 'string', default: '300' },
   seconds: { type: 'string' },
+  burst: { type: 'string', default: '10' },
   rate: { type: 'string', default: '0' },
   size: { type: 'string' },
   age: { type: 'string', default: '20' },
@@ -59,6 +61,7 @@ const victims = {
  * @property {number} workers
  * @property {number} devices
  * @property {number} seconds
+ * @property {number} burst readings that a device sends at once
  * @property {number} rate messages a second; 0 for as many as get written
  * @property {number} size
  * @property {number} age milliseconds
@@ -93,6 +96,7 @@ export function readOptions(args) {
     workers: number('workers', 1, 64),
     devices: number('devices', 1, 10_000),
     seconds: number('seconds', 1, 3600, values.measure ? '10' : '20'),
+    burst: number('burst', 1, 1000),
     rate: number('rate', 0, 1_000_000),
     size: number('size', 1, 30_000, isNats ? '250' : '1000'),
     age: number('age', 0, 60_000),

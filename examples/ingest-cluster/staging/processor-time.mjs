@@ -7,6 +7,9 @@ export function processorTime(pids) {
   return pids.reduce((sum, pid) => sum + ticksOf(pid), 0)
 }
 
+/** What Linux counts processor time in, on all its platforms that Node has. */
+export const ticksPerSecond = 100
+
 /** Whether there is anything to know. */
 export const hasProcessorTime = existsSync('/proc/self/stat')
 

@@ -10,7 +10,7 @@ import { within } from '../../../build/test/helpers/deadline.js'
 import { Postgres } from '../../../build/test/helpers/postgres.js'
 import { startBroker } from './brokers.mjs'
 import { verdictOf } from './ledger.mjs'
-import { hasProcessorTime, processorTime } from './processor-time.mjs'
+import { hasProcessorTime, processorTime, ticksPerSecond } from './processor-time.mjs'
 import { Supervised } from './supervisor.mjs'
 import { filtersOf, topicsOf } from './topics.mjs'
 
@@ -18,6 +18,8 @@ import { filtersOf, topicsOf } from './topics.mjs'
 const room = 20_000
 /** Seconds that nothing may be written at the end before what is missing counts as lost. */
 const patience = 15
+/** Seconds in which compilers warm up and connections fill, which Result.steady leaves out. */
+const warmUp = 2
 /** Seconds between the end of the database and its next start. */
 const absence = 1
 
@@ -48,8 +50,9 @@ const fleetProgram = fileURLToPath(new URL('fleet.mjs', import.meta.url))
  * @property {number} failures processes of the service that did not end well
  * @property {number} elapsed seconds from the first message to the last commit
  * @property {number} rate rows a second
- * @property {{ name: string, cores: number }[]} processors how many processor cores each party used, while devices
- *   published; empty where nobody can tell
+ * @property {{ rate: number, processors: { name: string, cores: number, perRow: number }[] }} steady after the warm-up and
+ *   while devices published: rows a second; how many processor cores each party used, and how many microseconds of them a
+ *   row (empty where nobody can tell)
  */
 
 /**
@@ -90,6 +93,7 @@ async function runBetween(options, { onProgress, interval, onEvent, signal }, br
     brokers: broker.addresses,
     protocol: broker.protocol,
     devices: topicsOf(id, options.devices),
+    burst: options.burst,
     rate: options.rate,
     room: options.rate === 0 ? room : Number.MAX_SAFE_INTEGER,
   })
@@ -102,7 +106,7 @@ async function runBetween(options, { onProgress, interval, onEvent, signal }, br
     devices: () => [fleet.pid],
   }
   const startedAt = performance.now()
-  const takeProcessors = startMeters(parties)
+  const takeSteady = startMeters(parties, tally)
   const telling = setInterval(() => fleet.send({ written: tally.messages }), 20)
   const showing = setInterval(() => {
     const elapsed = (performance.now() - startedAt) / 1000
@@ -116,7 +120,7 @@ async function runBetween(options, { onProgress, interval, onEvent, signal }, br
   })
 
   await publishing(options, { broker, postgres, services, onEvent, signal })
-  const processors = takeProcessors()
+  const steady = takeSteady()
   clearInterval(telling)
   fleet.send({ stop: true })
   const { ledger, published, acknowledged } = await fleetReports.end
@@ -139,7 +143,7 @@ async function runBetween(options, { onProgress, interval, onEvent, signal }, br
     failures: codes.filter((code) => code !== 0).length,
     elapsed,
     rate: verdict.rows / elapsed,
-    processors,
+    steady,
   }
 }
 
@@ -249,15 +253,26 @@ async function arrival(postgres, acknowledged) {
   await connection.end()
 }
 
-/** Starts to measure; the function that it returns gives Result.processors. */
-function startMeters(parties) {
-  const ticks = () => Object.entries(parties).map(([name, pids]) => ({ name, time: processorTime(pids()) }))
-  const startedAt = performance.now()
-  const start = ticks()
+/** Starts to measure; the function that it returns gives Result.steady. */
+function startMeters(parties, tally) {
+  const look = () => ({
+    at: performance.now() / 1000,
+    rows: tally.rows,
+    used: Object.values(parties).map((pids) => processorTime(pids()) / ticksPerSecond),
+  })
+  let start = look()
+  const timer = setTimeout(() => {
+    start = look()
+  }, warmUp * 1000)
   return () => {
-    if (!hasProcessorTime) return []
-    // The kernel counts in hundredths of a second.
-    const total = (performance.now() - startedAt) / 10
-    return ticks().map(({ name, time }, index) => ({ name, cores: (time - start[index].time) / total }))
+    clearTimeout(timer)
+    const end = look()
+    const seconds = end.at - start.at
+    const rows = end.rows - start.rows
+    const processors = Object.keys(parties).map((name, index) => {
+      const used = end.used[index] - start.used[index]
+      return { name, cores: used / seconds, perRow: (1e6 * used) / rows }
+    })
+    return { rate: rows / seconds, processors: hasProcessorTime ? processors : [] }
   }
 }
