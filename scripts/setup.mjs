@@ -133,7 +133,7 @@ function compile() {
 
 /**
  * The servers that the tests start: Debian's package, the program's path in it, an argument that it answers, further
- * packages, and programs that are needed beside it.
+ * packages, and programs that are needed beside it. The tests of what an optional one serves are skipped without it.
  */
 const SERVERS = {
   mosquitto: { path: 'usr/sbin/mosquitto', probe: '-h' },
@@ -142,7 +142,12 @@ const SERVERS = {
   microsocks: { path: 'usr/bin/microsocks', probe: '-h' },
   'nats-server': { path: 'usr/sbin/nats-server', probe: '--version' },
   'dante-server': { path: 'usr/sbin/danted', probe: '-v' },
-  postgresql: { path: 'usr/lib/postgresql/*/bin/postgres', probe: '--version', helpers: ['initdb'] },
+  postgresql: {
+    path: 'usr/lib/postgresql/*/bin/postgres',
+    probe: '--version',
+    helpers: ['initdb'],
+    isOptional: true,
+  },
 }
 
 /** Writes where they are to build/tools.json, for the tests. */
@@ -151,7 +156,14 @@ function provideServers(names) {
   const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
   const missing = names.filter((name) => !known[name] || !existsSync(known[name]))
   if (missing.length === 0) return
-  for (const name of missing) known[name] = findServer(name) ?? fetchServer(name)
+  for (const name of missing) {
+    try {
+      known[name] = findServer(name) ?? fetchServer(name)
+    } catch (error) {
+      if (!SERVERS[name].isOptional) throw error
+      say(error.message)
+    }
+  }
   mkdirSync(at('build'), { recursive: true })
   writeFileSync(file, `${JSON.stringify(known, null, 2)}\n`)
 }

@@ -8,13 +8,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'aiomqtt'
-import test, { type ExecutionContext } from 'ava'
+import anyTest, { type ExecutionContext } from 'ava'
 import { within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
-import { Postgres } from '../helpers/postgres.js'
+import { hasPostgres, Postgres } from '../helpers/postgres.js'
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url))
 const patience = 20_000
+
+const test = hasPostgres() ? anyTest : anyTest.skip
+if (!hasPostgres()) console.log('There is no PostgreSQL here: its examples are not tested.')
 
 /** Runs the example to its end, in a temporary folder of its own. */
 async function ingestCluster(t: ExecutionContext, args: string[]) {

@@ -174,6 +174,15 @@ export class Postgres {
   }
 }
 
+/** Whether there is a PostgreSQL: on Debian there always is. */
+export function hasPostgres(): boolean {
+  try {
+    return existsSync(postgresProgram())
+  } catch {
+    return false
+  }
+}
+
 /** Where PostgreSQL is; `initdb` lies beside it. */
 function postgresProgram(): string {
   return programOf('postgresql')
