@@ -17,7 +17,7 @@ const options = {
   /** What to subscribe to; the threads divide several among themselves. */
   filter: { type: 'string', multiple: true, default: ['$share/ingest/fleet/+/+/readings'] },
   protocol: { type: 'string', default: '5' },
-  /** At least two batches. Mosquitto before 2.0.12 does not keep to it, and whoever does not is disconnected. */
+  /** At least two batches. Mosquitto 2.0.11 does not keep to it, and is disconnected from then. */
   'receive-maximum': { type: 'string', default: '65535' },
   workers: { type: 'string', default: '1' },
   size: { type: 'string', default: '1000' },
