@@ -126,6 +126,7 @@ function compile() {
   if (existsSync(at('dist/index.js')) && steps.isDone('typescript', inputs)) return
   say('Compiling TypeScript')
   steps.compileTypeScript('tsconfig.json', 'ts', 'dist')
+  chmodSync(at('dist/cli/main.js'), 0o755)
   steps.markDone('typescript', inputs)
 }
 

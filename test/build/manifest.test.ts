@@ -10,8 +10,8 @@ function readJson(name: string): Record<string, unknown> {
 test('the installed package needs nothing and runs nothing when it is installed', (t) => {
   const { dependencies, optionalDependencies, peerDependencies, scripts } = readJson('package.json')
   t.deepEqual([dependencies, peerDependencies], [undefined, undefined])
-  // Loaded when a proxy or a WebSocket is asked for.
-  t.deepEqual(Object.keys(optionalDependencies as object), ['socks', 'ws'])
+  // Loaded by the command line, and when a proxy or a WebSocket is asked for.
+  t.deepEqual(Object.keys(optionalDependencies as object), ['cli-progress', 'commander', 'socks', 'ws'])
   const names = Object.keys(scripts as object)
   t.deepEqual(
     names.filter((name) => /^(pre|post)?install$|^prepare$/.test(name)),

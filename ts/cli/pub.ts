@@ -1,0 +1,145 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import type { PublishOptions } from '../call-options.js'
+import { Client } from '../client.js'
+import type { PayloadType } from '../payload.js'
+import { runAction } from './action.js'
+import { addConnectionOptions, addLogOptions, type ConnectionFlags, readPlace } from './connection-options.js'
+import { EXIT_CODES, Failure } from './failure.js'
+import { decimal, integer } from './options.js'
+import { Output } from './output.js'
+import type { Interruption } from './signals.js'
+import { lines, wholeInput } from './stdin.js'
+
+interface PubFlags extends ConnectionFlags {
+  topic?: string
+  qos?: 0 | 1 | 2
+  retain?: boolean
+  message?: string
+  file?: string
+  nullMessage?: boolean
+  stdinFile?: boolean
+  stdinLine?: boolean
+  repeat?: number
+  repeatDelay?: number
+  count?: boolean
+}
+
+const AFTERWORD = `
+Options are mosquitto_pub's, and mean the same. Configuration files of Mosquitto's tools are not read.
+${EXIT_CODES}`
+
+/** Makes it `aiomqtt pub`. */
+export function buildPub(command: Command): Command {
+  command
+    .description('Publishes a message, a file, or each line of standard input.')
+    .optionsGroup('Message:')
+    .option('-t, --topic <topic>', 'the topic to publish to')
+    .option('-m, --message <text>', 'the payload')
+    .option('-f, --file <file>', "a file's content as the payload")
+    .option('-n, --null-message', 'no payload')
+    .option('-s, --stdin-file', 'all of standard input as the payload')
+    .option('-l, --stdin-line', 'each line of standard input as a message')
+    .option('-q, --qos <qos>', '0, 1 or 2 (0)', integer(0, 2))
+    .option('-r, --retain', 'have the broker keep it for those who subscribe later')
+    .option('--repeat <times>', 'publish it so often; not with -l (1)', integer(1, 2 ** 31 - 1))
+    .option(
+      '--repeat-delay <seconds>',
+      'wait in between, from the delivery of one on (0)',
+      decimal(0, 2 ** 31),
+    )
+    .option(
+      '-M, --max-inflight <messages>',
+      'QoS 1 and 2: the most that are partway at once (20)',
+      integer(1, 65535),
+    )
+    .option('--count', 'print the number of messages that were published')
+    .addHelpText('after', AFTERWORD)
+  addLogOptions(addConnectionOptions(command))
+  return command.action((flags: PubFlags) =>
+    runAction((interruption) => pub(flags, interruption), flags.quiet),
+  )
+}
+
+async function pub(flags: PubFlags, { signal }: Interruption): Promise<void> {
+  checkSource(flags)
+  const { hostname, options, topic: urlTopic, properties } = await readPlace(flags)
+  const topic = flags.topic ?? urlTopic
+  if (topic === null) throw new Failure('There must be a topic: -t')
+  const output = new Output()
+  const client = new Client(hostname, options)
+  const publishOptions: PublishOptions = {
+    qos: flags.qos ?? 0,
+    retain: flags.retain ?? false,
+    properties: properties.publish,
+    timeout: Number.POSITIVE_INFINITY,
+  }
+  const single = flags.stdinLine ? null : await payloadOf(flags, signal)
+  const publish = (payload: PayloadType) => client.publish(topic, payload, publishOptions)
+  await client.connect({ signal })
+  // Whatever is being waited for rejects then.
+  signal.addEventListener('abort', () => client.disconnect())
+  try {
+    const count =
+      single === null
+        ? await publishLines(publish, signal)
+        : await repeat(() => publish(single.payload), flags, signal)
+    if (flags.count) output.text(`${count}\n`)
+    await output.end()
+  } finally {
+    await client.disconnect()
+  }
+}
+
+function checkSource({ message, file, nullMessage, stdinFile, stdinLine, repeat }: PubFlags): void {
+  const given = [message, file, nullMessage, stdinFile, stdinLine].filter((value) => value !== undefined)
+  if (given.length !== 1) throw new Failure('There must be one of -m, -f, -n, -s and -l')
+  if (stdinLine && repeat !== undefined) throw new Failure('--repeat and -l cannot be used together')
+}
+
+/** Read before the client connects, so that no broker is bothered for a file that is not there. */
+async function payloadOf(
+  { message, file, stdinFile }: PubFlags,
+  signal: AbortSignal,
+): Promise<{ payload: PayloadType }> {
+  if (message !== undefined) return { payload: message }
+  if (stdinFile) return { payload: await wholeInput(signal) }
+  if (file === undefined) return { payload: null }
+  try {
+    return { payload: await readFile(file) }
+  } catch (error) {
+    throw new Failure(`-f cannot be read: ${(error as Error).message}`)
+  }
+}
+
+async function repeat(publish: () => Promise<void>, flags: PubFlags, signal: AbortSignal): Promise<number> {
+  const { repeat: times = 1, repeatDelay = 0 } = flags
+  for (let done = 1; ; done++) {
+    await publish()
+    if (done === times || signal.aborted) return done
+    if (repeatDelay > 0) await sleep(repeatDelay * 1000, undefined, { signal })
+  }
+}
+
+/**
+ * The lines of a block of input are all published at once, and the next block is read when those of the one before it
+ * are through: the client always has something to send, and memory never holds more than two blocks.
+ */
+async function publishLines(
+  publish: (line: Uint8Array) => Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0
+  let previous: Promise<unknown> = Promise.resolve()
+  for await (const block of lines(signal)) {
+    const current = Promise.all(block.map(publish))
+    // Whoever waits for `previous` hears of it; what fails meanwhile must not be unhandled.
+    current.catch(() => {})
+    count += block.length
+    await previous
+    previous = current
+  }
+  await previous
+  return count
+}
