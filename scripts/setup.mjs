@@ -3,7 +3,7 @@
 //
 //   node scripts/setup.mjs [--with-servers]
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
@@ -138,6 +138,7 @@ function compile() {
  */
 const SERVERS = {
   mosquitto: { path: 'usr/sbin/mosquitto', probe: '-h' },
+  'mosquitto-clients': { path: 'usr/bin/mosquitto_sub', probe: '--help', helpers: ['mosquitto_pub'] },
   nginx: { path: 'usr/sbin/nginx', probe: '-v', others: ['libnginx-mod-stream'] },
   tinyproxy: { path: 'usr/bin/tinyproxy', probe: '-v' },
   microsocks: { path: 'usr/bin/microsocks', probe: '-h' },

@@ -42,6 +42,7 @@ export interface ConnectionFlags extends TlsFlags {
 export interface Place {
   readonly hostname: string
   readonly options: ClientOptionsWithPort
+  readonly protocol: ProtocolVersion
   /** The topic of a URL that has one: `mqtt://host/topic`. */
   readonly topic: string | null
   /** The properties of `-D`, by the packet that carries them. */
@@ -171,7 +172,7 @@ export async function readPlace(flags: ConnectionFlags): Promise<Place> {
   addCredentials(options, flags)
   addSession(options, flags, protocol, properties.connect)
   if (flags.debug) options.logger = debugLogger()
-  return { hostname, options, topic, properties }
+  return { hostname, options, protocol, topic, properties }
 }
 
 function readVersion(text: string): ProtocolVersion {

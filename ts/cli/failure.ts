@@ -1,5 +1,3 @@
-import { type MqttCodeError, MqttConnectError } from '../errors.js'
-
 /** What the commands end with beside a broker's refusal, whose code they end with as Mosquitto's do. */
 export const ExitCode = {
   OK: 0,
@@ -41,13 +39,5 @@ export function lineOf(error: unknown): string {
 
 /** What the process ends with after it. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof Failure) return error.exitCode
-  if (error instanceof MqttConnectError) return numberOf(error)
-  return ExitCode.FAILURE
-}
-
-/** The code of a refusal as a number; 1 when there is none that a process could end with. */
-function numberOf({ rc }: MqttCodeError): number {
-  const code = Number(rc?.valueOf() ?? 0)
-  return code > 0 && code < 256 ? code : ExitCode.FAILURE
+  return error instanceof Failure ? error.exitCode : ExitCode.FAILURE
 }

@@ -4,7 +4,9 @@ import type { Command } from 'commander'
 import type { PublishOptions } from '../call-options.js'
 import { Client } from '../client.js'
 import type { PayloadType } from '../payload.js'
+import { checkPublishTopic } from '../topic.js'
 import { runAction } from './action.js'
+import { connect } from './connect.js'
 import { addConnectionOptions, addLogOptions, type ConnectionFlags, readPlace } from './connection-options.js'
 import { EXIT_CODES, Failure } from './failure.js'
 import { decimal, integer } from './options.js'
@@ -64,20 +66,21 @@ export function buildPub(command: Command): Command {
 
 async function pub(flags: PubFlags, { signal }: Interruption): Promise<void> {
   checkSource(flags)
-  const { hostname, options, topic: urlTopic, properties } = await readPlace(flags)
-  const topic = flags.topic ?? urlTopic
+  const place = await readPlace(flags)
+  const topic = flags.topic ?? place.topic
   if (topic === null) throw new Failure('There must be a topic: -t')
+  checkPublishTopic(topic, place.properties.publish?.topicAlias !== undefined)
   const output = new Output()
-  const client = new Client(hostname, options)
+  const client = new Client(place.hostname, place.options)
   const publishOptions: PublishOptions = {
     qos: flags.qos ?? 0,
     retain: flags.retain ?? false,
-    properties: properties.publish,
+    properties: place.properties.publish,
     timeout: Number.POSITIVE_INFINITY,
   }
   const single = flags.stdinLine ? null : await payloadOf(flags, signal)
   const publish = (payload: PayloadType) => client.publish(topic, payload, publishOptions)
-  await client.connect({ signal })
+  await connect(client, place.protocol, signal)
   // Whatever is being waited for rejects then.
   signal.addEventListener('abort', () => client.disconnect())
   try {

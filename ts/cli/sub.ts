@@ -3,8 +3,9 @@ import { Client } from '../client.js'
 import type { Message } from '../message.js'
 import { ProtocolVersion } from '../protocol-version.js'
 import type { ReasonCode } from '../reason-code.js'
-import { Topic } from '../topic.js'
+import { Wildcard } from '../topic.js'
 import { runAction } from './action.js'
+import { connect } from './connect.js'
 import {
   addConnectionOptions,
   addLogOptions,
@@ -97,14 +98,17 @@ async function sub(flags: SubFlags, { signal }: Interruption): Promise<void> {
   const filters = [...(place.topic === null ? [] : [place.topic]), ...(flags.topic ?? [])]
   if (filters.length === 0 && flags.unsubscribe === undefined) throw new Failure('There must be a topic: -t')
   if (flags.R && flags.retainedOnly) throw new Failure('-R and --retained-only cannot be used together')
-  if (flags.retainAsPublished && place.options.protocol !== ProtocolVersion.V5) {
+  if (flags.retainAsPublished && place.protocol !== ProtocolVersion.V5) {
     throw new Failure('--retain-as-published needs MQTT 5: -V mqttv5')
+  }
+  for (const filter of [...filters, ...(flags.unsubscribe ?? []), ...(flags.filterOut ?? [])]) {
+    new Wildcard(filter)
   }
   const client = new Client(place.hostname, { ...place.options, overflow: 'backpressure', reconnect: true })
   const output = new Output()
   const end = AbortSignal.any([signal, output.closed])
   const selection = new Selection(flags, client)
-  await client.connect({ signal })
+  await connect(client, place.protocol, signal)
   const deadline = flags.W === undefined ? null : AbortSignal.timeout(flags.W * 1000)
   try {
     await subscribe(client, filters, flags, place)
@@ -123,10 +127,10 @@ async function subscribe(
   client: Client,
   filters: string[],
   { qos = 0, retainAsPublished = false, unsubscribe }: SubFlags,
-  { options, properties }: Place,
+  { protocol, properties }: Place,
 ): Promise<void> {
   if (filters.length > 0) {
-    const isNew = options.protocol === ProtocolVersion.V5
+    const isNew = protocol === ProtocolVersion.V5
     const codes = await client.subscribe(
       isNew ? filters.map((filter) => [filter, { qos, retainAsPublished }]) : filters,
       { ...(isNew ? {} : { qos }), properties: properties.subscribe },
@@ -225,7 +229,7 @@ class Selection {
 }
 
 function isOneOf(filters: readonly string[], { topic }: Message): boolean {
-  return filters.some((filter) => new Topic(topic.value).matches(filter))
+  return filters.some((filter) => topic.matches(filter))
 }
 
 function printerOf({ F, verbose, N, pretty, json, count }: SubFlags): Printer {
