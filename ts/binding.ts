@@ -118,9 +118,8 @@ export interface ConnectionOptions {
   /**
    * What this session's last connection left behind, the bytes of its SESSION record; none for a new session. Word 0 is
    * the last packet identifier that was used. With `holdAcknowledgements` a word each follows for the identifiers of
-   * QoS 2 messages that were acknowledged and not released; bit 16 is set where their PUBREL may have come without
-   * that having been written down, so that a PUBLISH without DUP is another message. Otherwise the QoS 2 messages that
-   * wait for their PUBREL follow, as the engine keeps them.
+   * QoS 2 messages that were acknowledged and not released. Otherwise the QoS 2 messages that wait for their PUBREL
+   * follow, as the engine keeps them. In both a PUBLISH of QoS 2 without DUP is another message.
    */
   session?: Uint8Array
 }

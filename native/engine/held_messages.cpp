@@ -8,8 +8,9 @@ HeldMessages::Arrival HeldMessages::arrive(std::uint16_t packet_identifier, int 
   const std::lock_guard lock(mutex_);
   auto [at, is_new] = held_.try_emplace(packet_identifier);
   Held& held = at->second;
-  // What comes again has DUP [MQTT-3.3.1-1]: without it this is another message.
-  if (!is_new && !(held.unsure && !dup)) {
+  // What comes again has DUP [MQTT-3.3.1-1]: without it this is another message, and the broker has
+  // forgotten the one that was acknowledged.
+  if (!is_new && !(held.acknowledged && !dup)) {
     if (held.qos == qos && !held.acknowledged) return Arrival::kDelivered;
     if (held.qos == qos) return count(held) ? Arrival::kAcknowledged : Arrival::kTooMany;
     // A broker that uses the identifier for QoS 1 has forgotten the QoS 2 message that it
@@ -17,7 +18,7 @@ HeldMessages::Arrival HeldMessages::arrive(std::uint16_t packet_identifier, int 
     if (!held.acknowledged) return Arrival::kInUse;
   }
   held.qos = qos;
-  held.acknowledged = held.unsure = false;
+  held.acknowledged = false;
   return count(held) ? Arrival::kNew : Arrival::kTooMany;
 }
 
@@ -52,7 +53,7 @@ void HeldMessages::save(RawBuffer& to) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [packet_identifier, held] : held_) {
     if (!held.acknowledged) continue;
-    const std::uint32_t word = packet_identifier | (held.unsure ? kUnsure : 0);
+    const std::uint32_t word = packet_identifier;
     to.append({reinterpret_cast<const std::uint8_t*>(&word), sizeof word});
   }
 }
@@ -62,7 +63,7 @@ void HeldMessages::restore(Bytes from) {
   std::uint32_t word = 0;
   for (; from.size() >= sizeof word; from = from.subspan(sizeof word)) {
     std::memcpy(&word, from.data(), sizeof word);
-    held_[static_cast<std::uint16_t>(word)] = {2, true, (word & kUnsure) != 0, false};
+    held_[static_cast<std::uint16_t>(word)] = {2, true, false};
   }
 }
 

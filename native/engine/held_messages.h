@@ -35,9 +35,7 @@ class HeldMessages {
 
   // The broker has no session.
   void forget();
-  // The identifiers that wait for their PUBREL, a word each, with kUnsure where their PUBREL may
-  // have come unnoticed: to a program that ended before it wrote that down.
-  static constexpr std::uint32_t kUnsure = 0x1'0000;
+  // The identifiers that wait for their PUBREL, a word each.
   void save(RawBuffer& to) const;
   // Takes what save() wrote; ignores what is cut short.
   void restore(Bytes from);
@@ -46,7 +44,6 @@ class HeldMessages {
   struct Held {
     int qos = 0;
     bool acknowledged = false;
-    bool unsure = false;
     bool counts = false;  // for the Receive Maximum, which each connection begins anew
   };
 

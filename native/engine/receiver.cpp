@@ -58,7 +58,9 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
 Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
   const auto [at, is_new] = stored_.try_emplace(publish.packet_identifier);
   Stored& stored = at->second;
-  if (is_new) {
+  // What comes again has DUP [MQTT-3.3.1-1]: without it the broker has begun anew with the
+  // identifier and will never release what had it.
+  if (is_new || !publish.dup) {
     if (!is_topic_name(publish.topic)) return kInvalidTopic;
     // A message delivered at PUBREL is delivered once, whatever DUP says.
     stored.flags = message_flags(publish) & ~8U;

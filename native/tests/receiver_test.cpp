@@ -124,6 +124,22 @@ TEST("receiver: an identifier is free for the next QoS 2 message after its PUBRE
   }
 }
 
+TEST("receiver: a QoS 2 message without DUP takes the place of one that was never released") {
+  Receiving before;
+  CHECK(!before.publish(qos2_packet(7, "forgotten by the broker")));
+  RawBuffer saved;
+  before.receiver().save(saved);
+  Receiving receiving(kMqtt311, announcing(1, 0));
+  receiving.receiver().restore(saved);
+  for (const char* payload : {"first", "second"}) {
+    CHECK(!receiving.publish(qos2_packet(7, payload)));
+    CHECK_EQ(receiving.acks(), packet(0x50, u16(7)));
+  }
+  CHECK(!receiving.publish(qos2_packet(7, "with DUP it is the same", true)));
+  CHECK(!receiving.pubrel(7));
+  CHECK_EQ(text_of(receiving.only_message().payload), "second");
+}
+
 TEST("receiver: QoS 2 messages whose PUBREL never comes are void with their session") {
   Receiving receiving;
   CHECK(!receiving.publish(qos2_packet(5, "old")));

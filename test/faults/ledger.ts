@@ -3,9 +3,9 @@ import type { Client, Message } from 'aiomqtt'
 type QoS = 0 | 1 | 2
 type State = 'pending' | 'acknowledged' | 'rejected'
 
-/** Marks of a message that came as it should: whether it may come again. */
-const ONCE = 1
-const AGAIN = 2
+/** Marks of a message that came as it should: that it may come again; else the chapter, from `FIRST` on. */
+const AGAIN = 1
+const FIRST = 2
 
 /** One message, from the call that publishes it. */
 export interface Entry {
@@ -31,6 +31,8 @@ export interface Allowances {
    * one of them, from its call to its acknowledgement, may be lost, and of QoS 2 it may come again.
    */
   lossyChapters?: ReadonlySet<number>
+  /** So many chapters back the broker goes when it forgets: what came in them may come again. 0. */
+  goesBack?: number
 }
 
 /**
@@ -42,11 +44,8 @@ export class Ledger {
   chapter = 0
   readonly #entries = new Map<string, Entry>()
   readonly #allowances: Allowances
-  /**
-   * What came as it should, by topic and QoS, a byte each, `AGAIN` where it may come again: a ledger must not be what
-   * grows in a long run.
-   */
-  readonly #finished = new Map<string, Buffer>()
+  /** What came as it should, by topic and QoS, a mark each: a ledger must not be what grows in a long run. */
+  readonly #finished = new Map<string, Uint16Array>()
   #finishedCount = 0
   #repeatedCount = 0
   readonly #last = new Map<string, number>()
@@ -93,7 +92,9 @@ export class Ledger {
     const mark = this.#finished.get(lane)?.[Number(digits)] ?? 0
     if (entry === undefined && mark !== 0) {
       this.#repeatedCount++
-      if (mark !== AGAIN) this.#faults.push(`number ${digits} of ${lane} was received again`)
+      const { goesBack = 0 } = this.#allowances
+      const isExcused = mark === AGAIN || (goesBack > 0 && mark - FIRST >= this.chapter - goesBack)
+      if (!isExcused) this.#faults.push(`number ${digits} of ${lane} was received again`)
       return
     }
     if (entry === undefined || entry.topic !== message.topic.value) {
@@ -173,10 +174,13 @@ export class Ledger {
   #finishIfOver(entry: Entry): void {
     if (entry.state !== 'acknowledged' || entry.received !== 1) return
     const lane = `${entry.topic} ${entry.qos}`
-    let marks = this.#finished.get(lane) ?? Buffer.alloc(256)
-    if (marks.length <= entry.number)
-      marks = Buffer.concat([marks, Buffer.alloc(marks.length + entry.number)])
-    marks[entry.number] = this.#mayComeAgain(entry) ? AGAIN : ONCE
+    let marks = this.#finished.get(lane) ?? new Uint16Array(256)
+    if (marks.length <= entry.number) {
+      const more = new Uint16Array(marks.length + entry.number)
+      more.set(marks)
+      marks = more
+    }
+    marks[entry.number] = this.#mayComeAgain(entry) ? AGAIN : FIRST + this.chapter
     this.#finished.set(lane, marks)
     this.#entries.delete(`${lane} ${entry.number}`)
     this.#finishedCount++

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { pbkdf2Sync, randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -90,6 +90,16 @@ export class Mosquitto {
     this.#process?.kill('SIGCONT')
   }
 
+  /** Makes a broker with `persistence` and `persistence_location $FOLDER` save what it has; resolves when that is done. */
+  async save(): Promise<void> {
+    const before = await this.#saved()
+    this.#process?.kill('SIGUSR1')
+    const saving = async () => {
+      while ((await this.#saved()) === before) await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    await within(patience, "mosquitto's saving", saving())
+  }
+
   /** Ends the broker without a chance to say goodbye, and waits until it is gone. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
@@ -132,6 +142,12 @@ export class Mosquitto {
     }
     lines.push(...settings.map((line) => line.replaceAll('$FOLDER', `${this.#folder}/`)))
     await writeFile(join(this.#folder, 'mosquitto.conf'), `${lines.join('\n')}\n`)
+  }
+
+  /** Tells one file of what the broker saved from the next: it takes the place of the last when it is whole. */
+  async #saved(): Promise<string | undefined> {
+    const file = await stat(join(this.#folder, 'mosquitto.db'), { bigint: true }).catch(() => undefined)
+    return file && `${file.ino} ${file.mtimeNs}`
   }
 
   async #launch(): Promise<void> {

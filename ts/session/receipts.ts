@@ -3,9 +3,6 @@ import { receiptKey } from './records.js'
 
 const WORD = 4
 
-/** In a word of the engine's session state: PUBREL may have come without our having written that down. */
-const UNSURE = 0x1_0000
-
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -44,7 +41,7 @@ export class Receipts {
     if (this.identifiers.size === 0) return null
     const state = Buffer.alloc((1 + this.identifiers.size) * WORD)
     let at = WORD
-    for (const identifier of this.identifiers) at = state.writeUInt32LE(identifier | UNSURE, at)
+    for (const identifier of this.identifiers) at = state.writeUInt32LE(identifier, at)
     return state
   }
 }
