@@ -18,6 +18,7 @@ await main(async () => {
   if (values.soak) process.env.AIOMQTT_SOAK_MINUTES = values.minutes
   else process.env.AIOMQTT_FAULTS = 'long'
   // The tests say themselves how long they may take.
-  const files = values.soak ? ['build/test/faults/soak.test.js'] : ['build/test/faults/*.test.js', '--serial']
+  const long = ['build/test/faults/*.test.js', 'build/test/store/kill.test.js', '--serial']
+  const files = values.soak ? ['build/test/faults/soak.test.js'] : long
   printCounts(await runAva(process.execPath, [...files, '--timeout=30m']))
 })

@@ -116,6 +116,11 @@ export interface ConnectionOptions {
    */
   holdAcknowledgements: boolean
   /**
+   * The engine answers no PUBREC of a publish whose packet identifier the caller chose: after RECEIVED, `COMMAND_RELEASE`
+   * does.
+   */
+  holdReleases: boolean
+  /**
    * What this session's last connection left behind, the bytes of its SESSION record; none for a new session. Word 0 is
    * the last packet identifier that was used. With `holdAcknowledgements` a word each follows for the identifiers of
    * QoS 2 messages that were acknowledged and not released. Otherwise the QoS 2 messages that wait for their PUBREL
@@ -202,7 +207,7 @@ export const EVENT_SESSION = 7
 
 /**
  * PUBREC came, not refusing, for a QoS 2 publish whose packet identifier the caller chose. PUBREL follows by itself,
- * and with PUBCOMP comes DONE. Words: 2 operation.
+ * and with PUBCOMP comes DONE; but see `holdReleases`. Words: 2 operation.
  */
 export const EVENT_RECEIVED = 8
 
@@ -289,8 +294,8 @@ export const COMMAND_UNSUBSCRIBE = 3
 /** Withdraws the operation if it has not been sent; otherwise it goes on and its DONE comes as usual. */
 export const COMMAND_CANCEL = 4
 /**
- * Continues a QoS 2 publish of an older connection, of the same session, whose PUBREC had come (RECEIVED): sends PUBREL.
- * Word 4: its packet identifier. DONE comes with PUBCOMP, whose reason code is the code: 0x92 (packet identifier not
+ * Continues a QoS 2 publish whose PUBREC had come (RECEIVED), of an older connection of the same session, or of this one
+ * with `holdReleases`: sends PUBREL. Word 4: its packet identifier. DONE comes with PUBCOMP, whose reason code is the code: 0x92 (packet identifier not
  * found) means that PUBCOMP was on its way before.
  */
 export const COMMAND_RELEASE = 8

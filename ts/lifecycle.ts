@@ -374,6 +374,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       topicAliases: settings.topicAliases,
       maxInflight: settings.maxInflightMessages,
       holdAcknowledgements: settings.manualAcks || settings.store !== null,
+      holdReleases: settings.store !== null,
     }
     if (username !== null) options.username = username
     if (password !== null) options.password = password

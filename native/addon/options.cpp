@@ -118,6 +118,7 @@ ConnectionOptions read_connection_options(const Napi::Object& object) {
   options.addresses = addresses_of(object.Get("addresses"));
   options.max_inflight = static_cast<std::uint16_t>(integer_of(object.Get("maxInflight")));
   options.hold_acknowledgements = flag_of(object.Get("holdAcknowledgements"));
+  options.hold_releases = flag_of(object.Get("holdReleases"));
   options.topic_aliases = static_cast<std::uint16_t>(integer_of(object.Get("topicAliases")));
   options.session = bytes_of(object.Get("session"));
   options.socket = socket_of(object);

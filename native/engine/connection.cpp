@@ -50,7 +50,7 @@ Connection::Connection(std::uint32_t number, ConnectionOptions options,
       options_(std::move(options)),
       inbox_(std::move(inbox)),
       output_(poller, {number, kStreamPart}),
-      operations_(saved_packet_identifier(options_.session)),
+      operations_(saved_packet_identifier(options_.session), options_.hold_releases),
       outbound_(operations_, output_, options_.max_inflight, options_.topic_aliases),
       authentication_(announced(options_.fields)),
       held_(options_.hold_acknowledgements
@@ -90,10 +90,15 @@ void Connection::submit(CommandView command, const SharedBuffer& payload,
   }
 }
 
-// It takes no place in the window: that one was given back with the connection (MQTT 5 section
-// 4.9). And it need not wait for the stream: there are at most 65,535 of them.
+// That of an older connection takes no place in the window: that one was given back with the
+// connection (MQTT 5 section 4.9). And it need not wait for the stream: there are at most 65,535 of
+// them.
 void Connection::submit_release(CommandView command, std::vector<Outbound::Done>& done) {
   const auto packet_identifier = static_cast<std::uint16_t>(command.word(4));
+  if (const auto code = operations_.release(packet_identifier, command.operation())) {
+    Engine::instance().io().hand_pubrec(shared_from_this(), packet_identifier, *code);
+    return;
+  }
   Operation operation;
   operation.kind = Operation::Kind::kRelease;
   operation.number = command.operation();
@@ -132,9 +137,8 @@ void Connection::disconnect(std::uint8_t reason) {
 }
 
 void Connection::write(std::uint8_t first, std::uint16_t packet_identifier) {
-  const std::uint8_t packet[] = {first, 2, static_cast<std::uint8_t>(packet_identifier >> 8),
-                                 static_cast<std::uint8_t>(packet_identifier)};
-  if (output_.reply(packet)) Engine::instance().api().note_unflushed(shared_from_this());
+  if (output_.reply(short_packet(first, packet_identifier)))
+    Engine::instance().api().note_unflushed(shared_from_this());
 }
 
 void Connection::release() noexcept {
@@ -247,23 +251,33 @@ Connection::Taken Connection::on_acknowledgement(const Packet& packet, Ending& e
     case Operations::Route::kFinished:
       burst.writer().append({event::kDone, number_, operation, 0, 0, ack.code});
       return Taken::kHere;
+    case Operations::Route::kHeld:
+      burst.writer().append({event::kReceived, number_, operation});
+      return Taken::kHere;
     case Operations::Route::kReceived:
       burst.writer().append({event::kReceived, number_, operation});
       [[fallthrough]];
     case Operations::Route::kPaho:
-      // Paho gets no properties, which it would leak, and the short form where it will do.
-      ack_for_paho_ = {packet.bytes[0], 2, packet.body[0], packet.body[1], ack.code};
-      if (ack.code != 0) ack_for_paho_[1] = 3;
-      for_paho_ = Bytes(ack_for_paho_).first(2U + ack_for_paho_[1]);
+      set_ack_for_paho(packet.bytes[0], ack.packet_identifier, ack.code);
       return Taken::kForPaho;
-    case Operations::Route::kAnswerPubrel: {
-      const std::uint8_t pubrel[] = {packet::kPubrel << 4 | 2, 2, packet.body[0], packet.body[1]};
-      burst.acks().append(pubrel);
+    case Operations::Route::kAnswerPubrel:
+      burst.acks().append(short_packet(packet::kPubrel << 4 | 2, ack.packet_identifier));
       return Taken::kHere;
-    }
     default:
       return Taken::kHere;
   }
+}
+
+void Connection::hand_pubrec_to_paho(std::uint16_t packet_identifier, std::uint8_t code) noexcept {
+  set_ack_for_paho(packet::kPubrec << 4, packet_identifier, code);
+}
+
+void Connection::set_ack_for_paho(std::uint8_t first, std::uint16_t packet_identifier,
+                                  std::uint8_t code) noexcept {
+  const auto packet = short_packet(first, packet_identifier);
+  ack_for_paho_ = {packet[0], packet[1], packet[2], packet[3], code};
+  if (code != 0) ack_for_paho_[1] = 3;
+  for_paho_ = Bytes(ack_for_paho_).first(2U + ack_for_paho_[1]);
 }
 
 Connection::Taken Connection::on_subscription_acknowledgement(const Packet& packet,

@@ -47,6 +47,8 @@ struct ConnectionOptions {
   std::uint16_t topic_aliases = 0;
   // JavaScript acknowledges QoS 1 and 2 messages itself.
   bool hold_acknowledgements = false;
+  // JavaScript says when the PUBREC of its publish is answered with PUBREL.
+  bool hold_releases = false;
   // What the last connection of the same session left behind (a SESSION event); may be empty.
   std::vector<std::uint8_t> session;
 };
@@ -109,7 +111,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // -- API thread --
   // The stream is up: Paho sends CONNECT.
   int establish();
-  // All commands but CLOSE, PAUSE and RESUME. Appends to `done` what is over already.
+  // All commands but CLOSE. Appends to `done` what is over already.
   void submit(CommandView command, const SharedBuffer& payload, std::vector<Outbound::Done>& done);
   // Nothing that still arrives is of interest, and the end of the stream is no loss.
   void note_closing() noexcept {
@@ -135,6 +137,8 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   // Works on one packet. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
   [[nodiscard]] Taken receive(const Packet& packet, Burst& burst, Ending& ending);
   [[nodiscard]] Bytes for_paho() const noexcept { return for_paho_; }
+  // A PUBREC that was held is what Paho must read now.
+  void hand_pubrec_to_paho(std::uint16_t packet_identifier, std::uint8_t code) noexcept;
   // The server broke the protocol.
   [[nodiscard]] static Ending violated(const Violation& violation) noexcept;
   // The connection is about to end: tells the server why, where MQTT can (MQTT 5 section 4.13).
@@ -177,6 +181,9 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_disconnect(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_auth(const Packet& packet, Ending& ending, Burst& burst);
+  // Paho gets no properties, which it would leak, and the short form where it will do.
+  void set_ack_for_paho(std::uint8_t first, std::uint16_t packet_identifier,
+                        std::uint8_t code) noexcept;
   [[nodiscard]] int version() const noexcept { return options_.fields.version; }
 
   const std::uint32_t number_;

@@ -39,6 +39,11 @@ void IoThread::abandon(std::shared_ptr<Inbox> inbox) {
   post({Post::Kind::kAbandon, nullptr, std::move(inbox)});
 }
 
+void IoThread::hand_pubrec(std::shared_ptr<Connection> connection, std::uint16_t packet_identifier,
+                           std::uint8_t code) {
+  post({Post::Kind::kPubrec, std::move(connection), nullptr, packet_identifier, code});
+}
+
 void IoThread::post(Post post) {
   bool is_first = false;
   {
@@ -55,6 +60,11 @@ std::uint32_t IoThread::next() {
   for (;;) {
     Engine::instance().park_if_exiting();
     if (reading_ && work_through_burst()) {
+      paho_reads_now_.lock();
+      return reading_->number();
+    }
+    if (!pubrecs_.empty()) {
+      if (!hand_over_pubrec()) continue;
       paho_reads_now_.lock();
       return reading_->number();
     }
@@ -91,7 +101,7 @@ void IoThread::run_posts() {
     const std::lock_guard lock(mutex_);
     posts.swap(posted_);
   }
-  for (const Post& post : posts) {
+  for (Post& post : posts) {
     switch (post.kind) {
       case Post::Kind::kStart:
         start_connecting(post.connection);
@@ -119,6 +129,9 @@ void IoThread::run_posts() {
         for (const auto& connection : connections_of(*post.inbox)) {
           end(connection, {Ending::kAborted, 0, 0, {}});
         }
+        break;
+      case Post::Kind::kPubrec:
+        pubrecs_.push_back(std::move(post));
         break;
     }
   }
@@ -293,6 +306,18 @@ void IoThread::on_stream_down(const std::shared_ptr<Connection>& connection, int
   end(connection, error != 0 && !why.empty()
                       ? Ending{Ending::kTls, 0, 0, bytes_of(why)}
                       : transport_ending(*connection, Ending::kReading, error));
+}
+
+bool IoThread::hand_over_pubrec() {
+  const Post pubrec = std::move(pubrecs_.front());
+  pubrecs_.pop_front();
+  if (pubrec.connection->ended() || pubrec.connection->closing()) return false;
+  reading_ = pubrec.connection;
+  burst_.emplace(*reading_->inbox());
+  reading_->hand_pubrec_to_paho(pubrec.packet_identifier, pubrec.code);
+  for_paho_ = reading_->for_paho();
+  rings_later_ = true;
+  return true;
 }
 
 bool IoThread::work_through_burst() {

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,6 +33,9 @@ class IoThread {
   void resume_all(std::shared_ptr<Inbox> inbox);
   // The environment is gone: all its connections end by force.
   void abandon(std::shared_ptr<Inbox> inbox);
+  // A PUBREC that was held goes to Paho, which answers it.
+  void hand_pubrec(std::shared_ptr<Connection> connection, std::uint16_t packet_identifier,
+                   std::uint8_t code);
   void wake() noexcept { poller_.wake(); }
   // While it is held Paho is not in the middle of a packet. A handle that is destroyed just then
   // leaks the packet. Taken before Paho's own lock.
@@ -55,10 +59,22 @@ class IoThread {
   static constexpr std::chrono::seconds kLinger{2};
 
   struct Post {
-    enum class Kind : std::uint8_t { kStart, kClose, kAbort, kPause, kResume, kRoom, kAbandon };
+    enum class Kind : std::uint8_t {
+      kStart,
+      kClose,
+      kAbort,
+      kPause,
+      kResume,
+      kRoom,
+      kAbandon,
+      kPubrec
+    };
     Kind kind = Kind::kStart;
     std::shared_ptr<Connection> connection;
     std::shared_ptr<Inbox> inbox;
+    // Of a PUBREC.
+    std::uint16_t packet_identifier = 0;
+    std::uint8_t code = 0;
   };
   struct Lingering {
     std::unique_ptr<Stream> stream;
@@ -78,6 +94,8 @@ class IoThread {
   void on_stream_down(const std::shared_ptr<Connection>& connection, int error);
   // The stream may hold bytes that the poller knows nothing of.
   void read_again_if_more(const std::shared_ptr<Connection>& connection);
+  // Begins a burst with the oldest PUBREC that was held. True: it is in for_paho_.
+  [[nodiscard]] bool hand_over_pubrec();
   // Works through what was read. True: a packet for Paho is in for_paho_.
   [[nodiscard]] bool work_through_burst();
   void finish_burst();
@@ -109,6 +127,7 @@ class IoThread {
   std::vector<std::shared_ptr<Connection>> unflushed_;
   std::vector<std::shared_ptr<Connection>> reading_again_;  // in this round
   std::vector<std::shared_ptr<Connection>> read_again_;     // in the next one
+  std::deque<Post> pubrecs_;
   Clock::time_point next_tick_{};
 };
 

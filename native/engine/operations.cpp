@@ -41,6 +41,7 @@ Operations::Route Operations::route(std::uint8_t type, const Ack& ack, std::uint
       operation->code = ack.code;
       return Route::kPaho;
     case packet::kPubrec:
+      if (is_qos2 && operation->held) return Route::kDrop;
       if (!is_qos2 || operation->received) {
         return ack.code < 0x80 ? Route::kAnswerPubrel : Route::kDrop;
       }
@@ -48,14 +49,15 @@ Operations::Route Operations::route(std::uint8_t type, const Ack& ack, std::uint
       operation->code = ack.code;
       if (!operation->chosen || ack.code >= 0x80) return Route::kPaho;
       number = operation->number;
-      return Route::kReceived;
+      operation->held = holds_;
+      return holds_ ? Route::kHeld : Route::kReceived;
     default:  // PUBCOMP
       if (operation != nullptr && operation->kind == Operation::Kind::kRelease) {
         number = operation->number;
         pending_.erase(found);
         return Route::kFinished;
       }
-      if (!is_qos2 || !operation->received) return Route::kDrop;
+      if (!is_qos2 || !operation->received || operation->held) return Route::kDrop;
       operation->code = ack.code;
       return Route::kPaho;
   }
@@ -78,6 +80,17 @@ Operations::Route Operations::route(std::uint8_t type, const SubscriptionAck& ac
   }
   operation.codes.assign(ack.codes.begin(), ack.codes.end());
   return Route::kPaho;
+}
+
+std::optional<std::uint8_t> Operations::release(std::uint16_t packet_identifier,
+                                                std::uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  const auto found = pending_.find(packet_identifier);
+  if (found == pending_.end() || !found->second.held || found->second.number != number) {
+    return std::nullopt;
+  }
+  found->second.held = false;
+  return found->second.code;
 }
 
 std::uint16_t Operations::last_packet_identifier() const {

@@ -24,6 +24,7 @@ struct Operation {
   std::uint16_t filters = 0;        // of a SUBSCRIBE or UNSUBSCRIBE
   bool chosen = false;              // JavaScript chose the packet identifier
   bool received = false;            // a QoS 2 PUBLISH after its PUBREC
+  bool held = false;                // its PUBREC is not Paho's until JavaScript says so
   std::uint8_t code = 0;            // what the broker answered
   std::vector<std::uint8_t> codes;  // one for each filter
 
@@ -34,8 +35,9 @@ struct Operation {
 
 class Operations {
  public:
-  explicit Operations(std::uint16_t last_packet_identifier) noexcept
-      : last_(last_packet_identifier) {}
+  // `holds`: the PUBREC of a publish whose packet identifier JavaScript chose waits for release().
+  explicit Operations(std::uint16_t last_packet_identifier, bool holds = false) noexcept
+      : holds_(holds), last_(last_packet_identifier) {}
 
   // The packet identifier that it gets: `chosen`, or without one (0) the next that is not in use. 0
   // if that or all are in use.
@@ -46,6 +48,7 @@ class Operations {
   enum class Route : std::uint8_t {
     kPaho,
     kReceived,  // kPaho, and JavaScript is told that `operation` was received
+    kHeld,      // JavaScript is told, and Paho when release() says so
     kFinished,  // `operation` is over, and Paho knows nothing of it
     kDrop,
     kAnswerPubrel,  // nobody here waits for this PUBREC any more, and the broker needs a PUBREL to
@@ -58,9 +61,14 @@ class Operations {
   [[nodiscard]] Route route(std::uint8_t type, const SubscriptionAck& ack, int version,
                             Violation& violation);
 
+  // The reason code of the PUBREC that was held, which is Paho's now; nothing if none was.
+  [[nodiscard]] std::optional<std::uint8_t> release(std::uint16_t packet_identifier,
+                                                    std::uint32_t operation);
+
   [[nodiscard]] std::uint16_t last_packet_identifier() const;
 
  private:
+  const bool holds_;
   mutable std::mutex mutex_;
   std::unordered_map<std::uint16_t, Operation> pending_;
   std::uint16_t last_;

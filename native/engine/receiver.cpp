@@ -27,10 +27,7 @@ std::string string_of(Bytes bytes) {
 }
 
 void acknowledge(RawBuffer& acks, std::uint8_t type, std::uint16_t packet_identifier) {
-  const std::uint8_t ack[] = {static_cast<std::uint8_t>(type << 4), 2,
-                              static_cast<std::uint8_t>(packet_identifier >> 8),
-                              static_cast<std::uint8_t>(packet_identifier)};
-  acks.append(ack);
+  acks.append(short_packet(static_cast<std::uint8_t>(type << 4), packet_identifier));
 }
 
 void put_u32(RawBuffer& to, std::uint32_t value) {

@@ -1,6 +1,7 @@
 // MQTT's wire vocabulary: packet types, reason codes, and big-endian integers in raw bytes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -53,6 +54,13 @@ inline std::uint16_t read_u16(const std::uint8_t* at) noexcept {
 inline std::uint32_t read_u32(const std::uint8_t* at) noexcept {
   return static_cast<std::uint32_t>(at[0]) << 24 | static_cast<std::uint32_t>(at[1]) << 16 |
          static_cast<std::uint32_t>(at[2]) << 8 | at[3];
+}
+
+// A packet of nothing but a packet identifier: PUBACK, PUBREC, PUBREL and PUBCOMP without reason.
+inline std::array<std::uint8_t, 4> short_packet(std::uint8_t first,
+                                                std::uint16_t packet_identifier) noexcept {
+  return {first, 2, static_cast<std::uint8_t>(packet_identifier >> 8),
+          static_cast<std::uint8_t>(packet_identifier)};
 }
 
 // A variable byte integer (section 1.5.5 of MQTT 5).

@@ -258,6 +258,49 @@ TEST("publish: PUBREC of a chosen identifier is told before the end, one that re
   }
 }
 
+TEST(
+    "release: a PUBREC that is held is answered when JavaScript says so, whatever comes "
+    "meanwhile") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    ConnectionOptions options = options_for({}, version);
+    options.hold_releases = true;
+    Session session(std::move(options));
+    const std::uint32_t connection = session.connection;
+    for (const std::uint16_t identifier : {40, 41}) {
+      PublishFields fields = fields_of("a", {}, 2);
+      fields.identifier = identifier;
+      session.submit(session.publish(identifier, fields));
+      (void)session.peer.read_packet();
+      session.peer.send(bytes(packet(0x50, u16(identifier)), packet(0x50, u16(identifier)),
+                              packet(0x70, u16(identifier))));
+      CHECK_EQ(session.environment.next(connection, event::kReceived).words[2],
+               std::uint32_t{identifier});
+    }
+    // Nothing has left but what is asked for.
+    session.peer.send(packet(0x32, field("a"), u16(9), version == kMqtt5 ? bytes(0) : bytes()));
+    session.peer.expect(packet(0x40, u16(9)));
+    CHECK_EQ(session.next().kind, event::kMessage);
+    session.submit(bytes(release_command(connection, 41, 41), release_command(connection, 40, 40),
+                         release_command(connection, 40, 40)));
+    session.peer.expect(packet(0x62, u16(41)));
+    session.peer.expect(packet(0x62, u16(40)));
+    session.peer.send(bytes(packet(0x70, u16(40)), packet(0x70, u16(41))));
+    CHECK_EQ(session.done(40).words[5], 0U);
+    CHECK_EQ(session.done(41).words[5], 0U);
+    // One that is held when the connection goes is nothing to anybody.
+    PublishFields fields = fields_of("a", {}, 2);
+    fields.identifier = 42;
+    session.submit(session.publish(42, fields));
+    (void)session.peer.read_packet();
+    session.peer.send(packet(0x50, u16(42)));
+    CHECK_EQ(session.environment.next(connection, event::kReceived).words[2], 42U);
+    session.submit(bytes(release_command(connection, 42, 42), close_command(connection)));
+    while (session.next().kind != event::kClosed) {
+    }
+  }
+}
+
 TEST("release: PUBREL goes out at once, in order, and PUBCOMP ends it with its reason code") {
   for (const int version : kVersions) {
     const Note note("version " + std::to_string(version));

@@ -143,6 +143,25 @@ TEST("operations: the PUBREC of a publish with a chosen identifier is told, unle
   CHECK_EQ(route(operations, packet::kPubrec, {6, 0x97}), Route::kPaho);
 }
 
+TEST("operations: a PUBREC that is held is told once, and Paho's when it is released") {
+  Operations operations(0, true);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos2, 71), 5), 5);
+  CHECK_EQ(operations.begin(operation(Kind::kPublishQos2, 72), 6), 6);
+  CHECK(!operations.release(5, 71));
+  std::uint32_t number = 0;
+  CHECK_EQ(operations.route(packet::kPubrec, {5, 0x10}, number), Route::kHeld);
+  CHECK_EQ(number, 71U);
+  CHECK_EQ(route(operations, packet::kPubrec, {5, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubcomp, {5, 0}), Route::kDrop);
+  CHECK_EQ(route(operations, packet::kPubrec, {6, 0x97}), Route::kPaho);
+  CHECK(!operations.release(5, 72));
+  CHECK(!operations.release(4, 71));
+  CHECK_EQ(operations.release(5, 71).value_or(0), 0x10);
+  CHECK(!operations.release(5, 71));
+  CHECK_EQ(route(operations, packet::kPubrec, {5, 0}), Route::kAnswerPubrel);
+  CHECK_EQ(route(operations, packet::kPubcomp, {5, 0}), Route::kPaho);
+}
+
 TEST("operations: a release is over with its PUBCOMP, and Paho hears of none of it") {
   Operations operations(0);
   CHECK_EQ(operations.begin(operation(Kind::kRelease, 71), 5), 5);

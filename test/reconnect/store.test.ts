@@ -21,6 +21,18 @@ import { quickly, reached, shown, welcomed } from '../helpers/reconnect.js'
 
 const { V31, V5 } = ProtocolVersion
 
+/** Batches wait until it is opened. */
+function closeGate(store: MemoryStore): { open: () => void } {
+  let open = () => {}
+  store.gate = new Promise((resolve) => {
+    open = resolve
+  })
+  return { open }
+}
+
+/** Whether a record says that only the second half of its flow is left. */
+const isReleased = (record: Uint8Array) => record[1] === 1
+
 /** Acknowledges a publish of QoS 1. */
 const acknowledge = (session: Session, { messageId = 0 }: { messageId?: number | undefined }) =>
   session.send({ cmd: 'puback', messageId })
@@ -63,14 +75,11 @@ for (const { name, protocol } of protocols) {
 test('nothing is sent before the store has it', async (t) => {
   const [peer, store] = [await listening(t), new MemoryStore()]
   const { client, session } = await joined(t, peer, kept(V5, store))
-  let open = () => {}
-  store.gate = new Promise((resolve) => {
-    open = resolve
-  })
+  const closed = closeGate(store)
   const publishing = client.publish('a', 'x', { qos: 1 })
   await roundTrip(client, session)
   t.true(await isPending(publishing))
-  open()
+  closed.open()
   const publish = await session.next('publish')
   t.is(shown(publish), '1 a x #1')
   t.is(store.records.size, 1)
@@ -78,6 +87,58 @@ test('nothing is sent before the store has it', async (t) => {
   await within(atOnce, 'publishing', publishing)
   await reachedEmpty(store)
   t.is(store.records.size, 0)
+})
+
+test('PUBREL is not sent before the store knows of PUBREC, and PUBRELs leave in their order', async (t) => {
+  const [peer, store] = [await listening(t), new MemoryStore()]
+  const { client, session } = await joined(t, peer, kept(V5, store))
+  const calls = [1, 2, 3].map((index) => client.publish('a', index, { qos: 2 }))
+  await session.take('publish', 3)
+  const closed = closeGate(store)
+  session.send(...[2, 1, 3].map((messageId) => ({ cmd: 'pubrec' as const, messageId })))
+  await roundTrip(client, session)
+  t.deepEqual([...store.records.values()].map(isReleased), [false, false, false])
+  closed.open()
+  const released = await session.take('pubrel', 3)
+  t.deepEqual([...store.records.values()].map(isReleased), [true, true, true])
+  t.deepEqual(
+    released.map(({ messageId }) => messageId),
+    [2, 1, 3],
+  )
+  session.send(...[1, 2, 3].map((messageId) => ({ cmd: 'pubcomp' as const, messageId })))
+  await within(patience, 'publishing', Promise.all(calls))
+  await reachedEmpty(store)
+})
+
+test('a PUBREC that the store does not know when the connection goes is answered by the next one', async (t) => {
+  const [peer, store] = [await listening(t), new MemoryStore()]
+  const { client, session } = await joined(t, peer, { ...kept(V5, store), reconnect: quickly })
+  const publishing = client.publish('a', 'x', { qos: 2 })
+  await session.next('publish')
+  const closed = closeGate(store)
+  session.send({ cmd: 'pubrec', messageId: 1 })
+  await roundTrip(client, session)
+  session.close()
+  const next = await welcomed(peer, true)
+  await reached(client, 'connected')
+  await roundTrip(client, next)
+  closed.open()
+  t.is((await next.next('pubrel')).messageId, 1)
+  next.send({ cmd: 'pubcomp', messageId: 1 })
+  await within(patience, 'publishing', publishing)
+})
+
+test('a store that does not take PUBREC holds up nothing', async (t) => {
+  const [peer, store, logger] = [await listening(t), new MemoryStore(), new Recorder()]
+  const { client, session } = await joined(t, peer, { ...kept(V5, store), logger })
+  const publishing = client.publish('a', 'x', { qos: 2 })
+  await session.next('publish')
+  store.failure = new Error('No space left on device')
+  session.send({ cmd: 'pubrec', messageId: 1 })
+  t.is((await session.next('pubrel')).messageId, 1)
+  session.send({ cmd: 'pubcomp', messageId: 1 })
+  await within(patience, 'publishing', publishing)
+  t.true(logger.lines.warn.some((line) => line.includes('No space left on device')))
 })
 
 test('what one tick publishes is one batch', async (t) => {

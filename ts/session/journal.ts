@@ -95,7 +95,7 @@ export class Journal {
       return
     }
     const flows = [...this.puts]
-    const identifiers = flows.map((flow) => flow.identifier)
+    const states = flows.map((flow) => ({ flow, identifier: flow.identifier, isReleased: flow.isReleased }))
     const notes = [...this.notes]
     const changes = new Map<string, Uint8Array | null>()
     for (const key of [...this.postponed, ...this.deletions]) changes.set(key, null)
@@ -112,7 +112,10 @@ export class Journal {
     this.postponed.clear()
     const done = () => {
       for (const [, { then }] of notes) then?.()
-      for (const [index, flow] of flows.entries()) flow.storedIdentifier = identifiers[index] as number
+      for (const { flow, identifier, isReleased } of states) {
+        flow.storedIdentifier = identifier
+        flow.isReleasable = isReleased
+      }
       this.owner.onStored()
     }
     const refused = (error: unknown) => {

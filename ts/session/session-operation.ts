@@ -30,6 +30,8 @@ export class SessionOperation extends Operation {
   isRepeated = false
   /** QoS 2: PUBREC has come, or the message is given up; only the second half of the flow is left. */
   isReleased = false
+  /** The same, and the store, if there is one, knows it: PUBREL may be sent. */
+  isReleasable = false
   /** The broker's limits have been looked at. */
   isChecked = false
   /** Nobody waits for it, and it is sent all the same: the store has it. */

@@ -67,6 +67,9 @@ export interface Continuity {
  * chosen here: as repetitions (DUP) if the broker has the session, as new ones if not. A QoS 2 publish whose PUBREC has
  * come goes on with PUBREL. One that its caller gave up is not sent again; if it is of QoS 2 and was sent, its flow is
  * completed by PUBREL, or the broker would take the next message with that identifier for its repetition.
+ *
+ * With a store PUBREL waits until the store knows that only the second half is left: a program that ends in between would
+ * find the message there, and send what the broker has passed on already a second time.
  */
 export class Session extends PendingOperations implements Calls, JournalOwner {
   private open: Connection | null = null
@@ -75,6 +78,8 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   private readonly flows = new FlowList()
   /** QoS 2 flows of which the second half is left, in the order of their PUBREC (MQTT-4.6.0-4). */
   private readonly released = new Set<SessionOperation>()
+  /** Those of them whose PUBREL waits until the store knows them, in the same order. */
+  private unreleased: SessionOperation[] = []
   /** SUBSCRIBE and UNSUBSCRIBE that are not answered. */
   private readonly filters = new Set<SessionOperation>()
   /** Publishes of QoS 0 that wait for a connection. */
@@ -179,8 +184,9 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
       connection.limits?.receiveMaximum ?? LARGEST_WINDOW,
       LARGEST_WINDOW,
     )
-    if (hasSession) for (const flow of this.released) this.submitRelease(flow)
-    else this.forgetSession()
+    if (!hasSession) this.forgetSession()
+    this.unreleased = [...this.released]
+    this.pumpReleases()
     if (!isReconnect && !hasSession) this.subscriptions.clear()
     if (mustSubscribe) this.resubscribe()
     for (const operation of this.filters) this.submitFilters(operation)
@@ -271,6 +277,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     if (operation.isRepeated) this.repeating -= operation.size
     this.flows.remove(operation)
     this.release(operation)
+    if (this.journal !== null) this.unreleased.push(operation)
   }
 
   override giveUp(operation: SessionOperation): void {
@@ -298,6 +305,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   override failAll(make: MakeError): void {
     if (this.open === null) return
     this.open = null
+    this.unreleased = []
     this.connection = this.inflight = this.prepared = this.repeating = 0
     for (const each of [...this.operations]) {
       const operation = each as SessionOperation | null
@@ -312,6 +320,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   }
 
   onStored(): void {
+    this.pumpReleases()
     this.pump()
   }
 
@@ -321,7 +330,10 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     for (const flow of flows) {
       if (flow.state !== PENDING || flow.isSubmitted || flow.isReleased) isUnheard = true
       else this.reject(flow, make)
+      // Whoever waits for it is not to wait for a store that does not work.
+      flow.isReleasable = flow.isReleased
     }
+    this.pumpReleases()
     if (isUnheard || flows.length === 0) this.warn(`The store failed: ${cause}`)
   }
 
@@ -511,9 +523,22 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     this.submit(operation, false)
   }
 
+  /** Sends the PUBRELs that may be sent, in the order of their PUBRECs (MQTT-4.6.0-4). */
+  private pumpReleases(): void {
+    if (this.open === null) return
+    let count = 0
+    for (const flow of this.unreleased) {
+      if (!flow.isReleasable && this.released.has(flow)) break
+      count++
+      if (this.released.has(flow)) this.submitRelease(flow)
+    }
+    this.unreleased.splice(0, count)
+  }
+
   private submitRelease(flow: SessionOperation): void {
     this.runtime.commands.release(this.connection, flow.number, flow.identifier)
     this.runtime.changed()
+    if (flow.isSubmitted) return
     flow.isSubmitted = flow.isContinued = true
     this.inflight++
   }
@@ -564,12 +589,15 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
       return
     }
     if (!flow.isReleased) this.release(flow)
-    if (this.open !== null) this.submitRelease(flow)
+    if (this.open === null) return
+    this.unreleased.push(flow)
+    this.pumpReleases()
   }
 
   /** Only the second half of a QoS 2 flow is left. */
   private release(flow: SessionOperation): void {
     flow.isReleased = true
+    flow.isReleasable = this.journal === null
     flow.command = null
     this.released.add(flow)
     this.journal?.put(flow)
@@ -637,7 +665,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
       flow.isKnown = flow.isRepeated = true
     }
     if (command === null) {
-      flow.isReleased = true
+      flow.isReleased = flow.isReleasable = true
       this.released.add(flow)
     } else {
       setWord(command, OPERATION_WORD, flow.number)

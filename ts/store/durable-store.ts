@@ -45,7 +45,7 @@ interface OpenFile {
  *
  * A publish of QoS 1 or 2 is stored before it is sent, and removed when it has been acknowledged; what is left is sent
  * by the next client with this store, before anything new. A message whose acknowledgement was not stored any more is
- * sent again: with QoS 1 as a repetition, with QoS 2 as one that the broker recognizes unless it had completed it.
+ * sent again: with QoS 1 as a repetition, with QoS 2 as one that the broker recognizes, if it still has the session.
  *
  * What was stored survives the end of the process, however it comes (`kill -9`); with `sync` also that of the machine
  * (power loss), as far as its disks keep what they say they have. Each record has a checksum: what is damaged costs the
