@@ -281,8 +281,7 @@ TEST(
     session.peer.send(packet(0x32, field("a"), u16(9), version == kMqtt5 ? bytes(0) : bytes()));
     session.peer.expect(packet(0x40, u16(9)));
     CHECK_EQ(session.next().kind, event::kMessage);
-    session.submit(bytes(release_command(connection, 41, 41), release_command(connection, 40, 40),
-                         release_command(connection, 40, 40)));
+    session.submit(bytes(release_command(connection, 41, 41), release_command(connection, 40, 40)));
     session.peer.expect(packet(0x62, u16(41)));
     session.peer.expect(packet(0x62, u16(40)));
     session.peer.send(bytes(packet(0x70, u16(40)), packet(0x70, u16(41))));
