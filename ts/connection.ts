@@ -52,7 +52,7 @@ export interface ConnectionOwner {
   /** @param properties CONNACK's; null on MQTT 3.x */
   onOpened(sessionPresent: boolean, properties: Properties | null): void
   /** @param state for the `session` of the next connection's options */
-  onSession(state: Uint8Array): void
+  onSession(connection: Connection, state: Uint8Array): void
   /** Comes once, whether or not `onOpened` came; what was pending has been rejected. */
   onClosed(connection: Connection, end: ConnectionEnd): void
 }
@@ -255,7 +255,7 @@ export class Connection implements Calls, ConnectionEvents, Traffic, Authenticat
 
   session(state: Uint8Array, received: number, sent: number): void {
     this.telemetry.end(this, received, sent)
-    this.owner.onSession(this.acknowledgements?.session(state) ?? Uint8Array.from(state))
+    this.owner.onSession(this, this.acknowledgements?.session(state) ?? Uint8Array.from(state))
   }
 
   closed(cause: number, code: number, errno: number, bytes: Buffer): void {

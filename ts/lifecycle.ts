@@ -196,7 +196,9 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     call?.resolve()
   }
 
-  onSession(state: Uint8Array): void {
+  onSession(connection: Connection, state: Uint8Array): void {
+    // One that was broken off may end after the next one has begun, which has its own state by then.
+    if (this.connection !== null && this.connection !== connection) return
     this.savedState = state
   }
 

@@ -6,18 +6,16 @@ import { Client } from 'aiomqtt'
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** How long sockets that are being closed may still be open, in milliseconds. */
-const patience = 5_000
-
-/** What the size of a process goes up and down by without a leak, in bytes. */
-const unrest = 4 << 20
-
 /** What a run may differ by. */
 export interface FootprintOptions {
   /** What memory may grow by, in bytes a minute, in a run that is long enough to tell so little; 1 MiB. */
   mostGrowth?: number
   /** Minutes after which growth counts, because the process has reached its usual size by then; 1. */
   warmUp?: number
+  /** What the size of a process goes up and down by without a leak, in bytes; 4 MiB. */
+  unrest?: number
+  /** How long sockets that are being closed may still be open, in milliseconds; 5,000. */
+  patience?: number
 }
 
 /** Descriptors and memory of this process, from the start of a run, when its servers are there, to its end. */
@@ -25,12 +23,10 @@ export class Footprint {
   readonly #started = Date.now()
   readonly #descriptors = openDescriptors()
   readonly #sizes: Array<readonly [minute: number, bytes: number]> = []
-  readonly #mostGrowth: number
-  readonly #warmUp: number
+  readonly #options: Required<FootprintOptions>
 
-  private constructor({ mostGrowth = 1 << 20, warmUp = 1 }: FootprintOptions) {
-    this.#mostGrowth = mostGrowth
-    this.#warmUp = warmUp
+  private constructor(options: FootprintOptions) {
+    this.#options = { mostGrowth: 1 << 20, warmUp: 1, unrest: 4 << 20, patience: 5_000, ...options }
   }
 
   /** Takes the first measure, after a connection with this broker: the engine comes with the first and does not go. */
@@ -46,7 +42,7 @@ export class Footprint {
   /** Measures memory, without the garbage; to be called again and again during the run. */
   sample(): void {
     const minute = (Date.now() - this.#started) / 60_000
-    if (minute < this.#warmUp) return
+    if (minute < this.#options.warmUp) return
     collectGarbage()
     this.#sizes.push([minute, process.memoryUsage().rss])
   }
@@ -65,6 +61,7 @@ export class Footprint {
   /** What did not come back to where it was, a sentence each; to be asked when the run's clients are gone. */
   async faults(): Promise<string[]> {
     const faults: string[] = []
+    const { mostGrowth, patience, unrest } = this.#options
     const until = Date.now() + patience
     while (openDescriptors() > this.#descriptors && Date.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 20))
@@ -74,7 +71,7 @@ export class Footprint {
       faults.push(`${this.#descriptors} descriptors have become ${descriptors}`)
     }
     const { growth, span } = this
-    if (growth !== null && growth > Math.max(this.#mostGrowth, unrest / span)) {
+    if (growth !== null && growth > Math.max(mostGrowth, unrest / span)) {
       faults.push(`memory grew by ${Math.round(growth)} bytes a minute`)
     }
     return faults

@@ -13,6 +13,7 @@ import {
 import { rejection, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import type { Received, Session, Welcome } from '../helpers/peer.js'
+import { quickly, welcomed } from '../helpers/reconnect.js'
 
 const test = anyTest as TestFn<{ broker: Mosquitto }>
 const v5 = { protocol: ProtocolVersion.V5 }
@@ -274,6 +275,28 @@ test('when the connection goes, what is pending rejects at once with the reason'
     ((await rejection(atOnce, 'the request', third)) as Error).message,
     '[code:7] The connection was lost.',
   )
+})
+
+test('with reconnect requests go on over a lost connection, and their answers come on the next one', async (t) => {
+  const { client, peer, session, answer, request: first } = await requesting(t, { reconnect: quickly })
+  const second = client.request('ask', 'x', { qos: 1 })
+  const lost = await session.next('publish')
+  session.close()
+  const next = await welcomed(peer)
+  const again = await next.next('subscribe')
+  t.is(again.subscriptions[0]?.topic, String(lost.properties?.responseTopic))
+  accept(next, again)
+  const request = await next.next('publish')
+  t.deepEqual(request.properties?.correlationData, lost.properties?.correlationData)
+  next.send({ cmd: 'puback', messageId: request.messageId ?? 0 })
+  reply(next, request, 'late')
+  t.is((await within(patience, 'the answer', second)).text(), 'late')
+  // This one had been sent: whoever serves it may have been at it all the while.
+  reply(next, first, 'at last')
+  t.is((await within(patience, 'the answer', answer)).text(), 'at last')
+  const third = client.request('ask', 'y')
+  reply(next, await next.next('publish'), 'soon')
+  t.is((await within(patience, 'the answer', third)).text(), 'soon')
 })
 
 test('a request that the broker refuses rejects with its reason', async (t) => {

@@ -274,3 +274,18 @@ export const queueTypes: ClientOptions[] = [
   // @ts-expect-error no queue
   { queueType: Map },
 ]
+
+export async function authenticating(client: Client): Promise<void> {
+  new Client('localhost', { authentication: { method: 'm', respond: () => null } })
+  new Client('localhost', {
+    authentication: { method: 'm', data: new Uint8Array(1), respond: async (it) => it },
+  })
+  const done = client.reauthenticate()
+  same<typeof done, Promise<void>>(true)
+  await client.reauthenticate(Buffer.from('data'))
+  await client.reauthenticate(null)
+  // @ts-expect-error bytes, as on the wire
+  await client.reauthenticate('data')
+  // @ts-expect-error without an answer to challenges
+  new Client('localhost', { authentication: { method: 'm' } })
+}
