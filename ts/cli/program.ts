@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
 import { reportFailure } from './action.js'
+import { buildDoctor } from './doctor/doctor.js'
 import { buildPub } from './pub.js'
 import { buildSub } from './sub.js'
 
@@ -9,7 +10,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   const program = command('aiomqtt')
     .description('MQTT from the command line.')
     .version(version, '--version', 'print the version')
-  for (const [name, build] of Object.entries({ pub: buildPub, sub: buildSub })) {
+  for (const [name, build] of Object.entries({ pub: buildPub, sub: buildSub, doctor: buildDoctor })) {
     program.addCommand(build(command(name)))
   }
   try {

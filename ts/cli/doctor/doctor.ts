@@ -1,0 +1,336 @@
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Command } from 'commander'
+import { Client } from '../../client.js'
+import { ClientSettings } from '../../client-settings.js'
+import { loadAddon } from '../../load-addon.js'
+import { ProtocolVersion } from '../../protocol-version.js'
+import { connectSocket, type Maker } from '../../transports/node-socket.js'
+import { nodeTls } from '../../transports/node-tls.js'
+import { connectThrough } from '../../transports/proxies.js'
+import { environmentProxy } from '../../transports/proxy-environment.js'
+import { tlsOptions } from '../../transports/tls-options.js'
+import { webSocket } from '../../transports/web-socket.js'
+import { runAction } from '../action.js'
+import {
+  addConnectionOptions,
+  addLogOptions,
+  type ConnectionFlags,
+  type Place,
+  readPlace,
+} from '../connection-options.js'
+import { ExitCode, Failure } from '../failure.js'
+import { decimal } from '../options.js'
+import { Output } from '../output.js'
+import type { Interruption } from '../signals.js'
+import { examineTls, speaksTls } from './certificates.js'
+import { Checklist, Fault, type Finding } from './checklist.js'
+import { adviceFor, askForConnack, type Connack, SilentFault } from './connack.js'
+import { limitsOf } from './limits.js'
+import { findAddresses, placeOf, tryAddress } from './network.js'
+
+interface DoctorFlags extends ConnectionFlags {
+  topic?: string
+  timeout?: number
+}
+
+const VERSION_NAMES = new Map<ProtocolVersion, string>([
+  [ProtocolVersion.V5, 'MQTT 5'],
+  [ProtocolVersion.V311, 'MQTT 3.1.1'],
+  [ProtocolVersion.V31, 'MQTT 3.1'],
+])
+
+const AFTERWORD = `
+Each step is a line: ✔ it works, ✘ it does not, – it does not matter. Nothing is published but with --topic, and no
+session is kept; a client with the identifier of -i that is connected at the time is disconnected, as MQTT has it.
+
+Exit codes:
+  0         all is well
+  1         a step failed
+  130, 143  ended by SIGINT or SIGTERM`
+
+/** Makes it `aiomqtt doctor`. */
+export function buildDoctor(command: Command): Command {
+  command
+    .description('Says what is wrong with a connection, step by step.')
+    .argument('[place]', 'the host, or a URL as for -L')
+    .optionsGroup('Examination:')
+    .option('-t, --topic <topic>', 'also send a message there and wait for it')
+    .option('--timeout <seconds>', 'for each step (5)', decimal(0.1, 3600))
+    .addHelpText('after', AFTERWORD)
+  addLogOptions(addConnectionOptions(command))
+  return command.action((place: string | undefined, flags: DoctorFlags) =>
+    runAction((interruption) => doctor(withPlace(flags, place), interruption), flags.quiet),
+  )
+}
+
+function withPlace(flags: DoctorFlags, place: string | undefined): DoctorFlags {
+  if (place === undefined) return flags
+  if (flags.host !== undefined || flags.url !== undefined || flags.unix !== undefined) {
+    throw new Failure('Only one of the argument, -h, -L and --unix can say where the broker is')
+  }
+  return place.includes('://') ? { ...flags, url: place } : { ...flags, host: place }
+}
+
+async function doctor(flags: DoctorFlags, { signal }: Interruption): Promise<void> {
+  const place = await readPlace(flags)
+  const output = new Output()
+  const list = new Checklist(output, signal, flags.timeout ?? 5)
+  const settings = settingsFor(place, place.protocol)
+  try {
+    await examine(list, flags, place, settings)
+  } finally {
+    await output.end()
+  }
+  if (list.failures > 0) process.exitCode = ExitCode.FAILURE
+}
+
+/** Each step needs those before it. */
+async function examine(
+  list: Checklist,
+  flags: DoctorFlags,
+  place: Place,
+  settings: ClientSettings,
+): Promise<void> {
+  const isNamed = settings.transport === 'tcp' || settings.transport === 'websockets'
+  const proxy = settings.proxy ?? (isNamed ? environmentProxy(settings.hostname, settings.port) : null)
+  const way: Way = { settings, proxy, tls: await tlsOptions(settings) }
+  if (!(await reach(list, way))) return
+  if (way.tls !== null && !(await checkTls(list, way))) return
+  if (settings.transport === 'websockets' && !(await checkWebSocket(list, way))) return
+  const version = await checkVersions(list, flags, place, way)
+  if (version === null || flags.topic === undefined) return
+  await list.step('round trip', () => roundTrip(place, version, flags.topic ?? ''))
+}
+
+/** How the broker is reached. */
+interface Way {
+  readonly settings: ClientSettings
+  readonly proxy: ClientSettings['proxy']
+  readonly tls: Awaited<ReturnType<typeof tlsOptions>>
+}
+
+/** The client's settings, as they are for another version. */
+function settingsFor({ hostname, options, properties }: Place, protocol: ProtocolVersion): ClientSettings {
+  const { cleanSession, cleanStart, will, ...rest } = options
+  const isNew = protocol === ProtocolVersion.V5
+  return new ClientSettings(hostname, {
+    ...rest,
+    protocol,
+    properties: isNew ? { ...properties.connect, sessionExpiryInterval: 0 } : null,
+  })
+}
+
+// --- Network -------------------------------------------------------------------------------------------------------
+
+async function reach(list: Checklist, { settings, proxy }: Way): Promise<boolean> {
+  const { hostname, port, transport } = settings
+  if (proxy !== null) {
+    const name = `${proxy.proxyAddr}:${proxy.proxyPort ?? 'usual port'}`
+    return withStream(list, 'proxy', { settings, proxy, tls: null }, async () => ({
+      text: `${name} connects with ${placeOf(hostname, port)}`,
+      value: true,
+    }))
+  }
+  if (transport === 'unix') {
+    const isUp = await list.step('socket', async (signal) => {
+      const fault = await tryAddress({ path: hostname }, signal)
+      if (fault !== null) throw fault
+      return { text: `${hostname} accepts connections`, value: true }
+    })
+    return isUp !== null
+  }
+  const addresses =
+    isIP(hostname) === 0
+      ? await list.step('name', () => findAddresses(hostname))
+      : [{ address: hostname, family: isIP(hostname) }]
+  return addresses !== null && (await tryAddresses(list, addresses, port))
+}
+
+/** One address that works is enough: the client tries them all. */
+async function tryAddresses(
+  list: Checklist,
+  addresses: ReadonlyArray<{ address: string }>,
+  port: number,
+): Promise<boolean> {
+  const results = await list.step('TCP', async (signal) => {
+    const faults = await Promise.all(
+      addresses.map(({ address }) => tryAddress({ host: address, port }, signal)),
+    )
+    const lines = addresses.map(({ address }, index) => {
+      const fault = faults[index]
+      return `${placeOf(address, port)}: ${fault ? [fault.message, ...fault.details].join('. ') : 'accepts connections'}`
+    })
+    const [line = '', ...more] = lines
+    if (faults.every((fault) => fault !== null)) throw new Fault(line, more)
+    return { text: line, details: more, value: true }
+  })
+  return results !== null
+}
+
+/** The stream of a way, as far as TLS if there is any. */
+async function open({ settings, proxy, tls }: Way, signal: AbortSignal): Promise<Duplex> {
+  const maker: Maker = { binding: loadAddon(), settings, signal }
+  const { hostname, port, transport } = settings
+  const where = placeOf(hostname, port)
+  const peer = transport === 'unix' ? { path: hostname } : { host: hostname, port }
+  const stream = proxy === null ? await connectSocket(maker, peer, where) : await connectThrough(maker, proxy)
+  return tls === null ? stream : nodeTls(maker, stream, hostname, tls, where)
+}
+
+/** A step that needs a stream, which ends with it. */
+async function withStream(
+  list: Checklist,
+  name: string,
+  way: Way,
+  action: (stream: Duplex, signal: AbortSignal) => Promise<Finding<true>>,
+): Promise<boolean> {
+  const result = await list.step(name, async (signal) => {
+    const stream = await open(way, signal)
+    try {
+      return await action(stream, signal)
+    } finally {
+      stream.destroy()
+    }
+  })
+  return result !== null
+}
+
+// --- TLS and WebSocket ---------------------------------------------------------------------------------------------
+
+async function checkTls(list: Checklist, way: Way): Promise<boolean> {
+  const { settings, tls } = way
+  const { hostname, port, tlsInsecure } = settings
+  return withStream(list, 'TLS', { ...way, tls: null }, async (stream) => {
+    const isChecked = tlsInsecure !== true && tls?.checkServerIdentity === undefined
+    const finding = await examineTls(stream, hostname, placeOf(hostname, port), tls ?? {}, isChecked)
+    return { ...finding, value: true }
+  })
+}
+
+async function checkWebSocket(list: Checklist, way: Way): Promise<boolean> {
+  const { settings, tls } = way
+  const path = settings.websocketPath ?? '/mqtt'
+  return withStream(list, 'WebSocket', way, async (stream, signal) => {
+    const where = placeOf(settings.hostname, settings.port)
+    try {
+      const packets = await webSocket(stream, settings, tls !== null, where, signal)
+      packets.destroy()
+    } catch (error) {
+      throw new Fault((error as Error).message, webSocketAdvice((error as Error).message, path))
+    }
+    return { text: `${path} is one, with the subprotocol mqtt`, value: true }
+  })
+}
+
+function webSocketAdvice(message: string, path: string): string[] {
+  if (/response: 404/.test(message))
+    return [`There is nothing at ${path}: see --ws-path, or the path of the URL.`]
+  if (/response: 40[13]/.test(message))
+    return ['The server wants credentials before MQTT: is there a gateway?']
+  if (/response: \d/.test(message))
+    return [`A web server answered, but ${path} is no WebSocket: see --ws-path.`]
+  if (/subprotocol/i.test(message)) return ['The WebSocket is not one of MQTT.']
+  return ['No web server answered. If the broker speaks plain MQTT there, use mqtt: or mqtts:.']
+}
+
+// --- MQTT ----------------------------------------------------------------------------------------------------------
+
+/** What came of asking for a version: `'silent'` when no broker answered. */
+type Answer = 'accepted' | 'refused' | 'silent'
+
+/** Asks for the version that was given, or for all; one that works is enough then. Returns the newest that does. */
+async function checkVersions(
+  list: Checklist,
+  flags: DoctorFlags,
+  place: Place,
+  way: Way,
+): Promise<ProtocolVersion | null> {
+  const isChosen = flags.protocolVersion !== undefined || flags.property !== undefined
+  let working: ProtocolVersion | null = null
+  for (const version of isChosen ? [place.protocol] : VERSION_NAMES.keys()) {
+    const answer = await checkVersion(list, place, way, version, !isChosen)
+    // Whoever is silent, or is no broker, is so in every version.
+    if (answer === 'silent') return null
+    if (answer === 'accepted') working ??= version
+  }
+  if (working === null && list.failures === 0) list.failures += 1
+  return working
+}
+
+/** @param mayBeMissing whether it is no failure if the broker speaks others only */
+async function checkVersion(
+  list: Checklist,
+  place: Place,
+  way: Way,
+  version: ProtocolVersion,
+  mayBeMissing: boolean,
+): Promise<Answer> {
+  let answer: Answer = 'silent'
+  await list.step(VERSION_NAMES.get(version) ?? 'MQTT', async (signal) => {
+    const connack = await ask({ ...way, settings: settingsFor(place, version) }, signal, list.seconds)
+    answer = connack.code === 0 ? 'accepted' : 'refused'
+    if (answer === 'accepted') return accepted(connack)
+    const text = `refused: ${connack.reason} (${connack.code})`
+    if (!mayBeMissing || connack.code !== 132) throw new Fault(text, adviceFor(connack))
+    return { text: 'the broker does not speak it', isNeutral: true, value: true }
+  })
+  return answer
+}
+
+function accepted({ properties }: Connack): Finding<true> {
+  return { text: 'accepted', details: properties === null ? [] : limitsOf(properties), value: true }
+}
+
+/** @param seconds of the step, most of which belong to the broker, and the rest to the question why it is silent */
+async function ask(way: Way, signal: AbortSignal, seconds: number): Promise<Connack> {
+  const limit = AbortSignal.timeout(seconds * 600)
+  const { settings, tls } = way
+  let stream = await open(way, AbortSignal.any([signal, limit]))
+  try {
+    if (settings.transport === 'websockets') {
+      stream = await webSocket(stream, settings, tls !== null, settings.hostname, signal)
+    }
+    return await askForConnack(stream, settings)
+  } catch (error) {
+    if (!(error instanceof SilentFault)) throw error
+    const fault = limit.aborted ? new Fault(`no answer within ${seconds * 0.6} s`, NO_BROKER) : error
+    throw tls === null && (await isTlsPort(way, seconds)) ? new Fault(fault.message, TLS_PORT) : fault
+  } finally {
+    stream.destroy()
+  }
+}
+
+const NO_BROKER = ['Something accepts connections there, but does not answer MQTT: is it a broker?']
+const TLS_PORT = ['This port speaks TLS: use mqtts: or wss:, or --cafile or --tls-use-os-certs.']
+
+/** A server that says nothing to MQTT may be one that speaks TLS. */
+async function isTlsPort(way: Way, seconds: number): Promise<boolean> {
+  try {
+    const stream = await open(way, AbortSignal.timeout(seconds * 300))
+    return await speaksTls(stream).finally(() => stream.destroy())
+  } catch {
+    return false
+  }
+}
+
+// --- Round trip ----------------------------------------------------------------------------------------------------
+
+/** By the client itself, with all of its options. */
+async function roundTrip(place: Place, protocol: ProtocolVersion, topic: string): Promise<Finding<true>> {
+  const { cleanSession, cleanStart, properties, ...options } = place.options
+  const client = new Client(place.hostname, { ...options, protocol })
+  await client.connect()
+  try {
+    const [code] = await client.subscribe(topic, { qos: 1 })
+    if (code?.isFailure) throw new Fault(`the subscription to ${topic} was refused: ${code}`)
+    const payload = `aiomqtt doctor ${process.pid} ${performance.now()}`
+    const start = performance.now()
+    await client.publish(topic, payload, { qos: 1 })
+    for await (const message of client.messages) if (message.text() === payload) break
+    const time = (performance.now() - start).toFixed(1)
+    return { text: `a message of QoS 1 to ${topic} came back after ${time} ms`, value: true }
+  } finally {
+    await client.disconnect()
+  }
+}
