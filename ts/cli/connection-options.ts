@@ -175,6 +175,18 @@ export async function readPlace(flags: ConnectionFlags): Promise<Place> {
   return { hostname, options, protocol, topic, properties }
 }
 
+/**
+ * Flags with the argument that says where the broker is, if there is one.
+ * @throws {Failure} an option says it, too
+ */
+export function withPlace<Flags extends ConnectionFlags>(flags: Flags, place: string | undefined): Flags {
+  if (place === undefined) return flags
+  if (flags.host !== undefined || flags.url !== undefined || flags.unix !== undefined) {
+    throw new Failure('Only one of the argument, -h, -L and --unix can say where the broker is')
+  }
+  return place.includes('://') ? { ...flags, url: place } : { ...flags, host: place }
+}
+
 function readVersion(text: string): ProtocolVersion {
   const version = VERSIONS[text]
   if (version === undefined) {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
 import { reportFailure } from './action.js'
+import { buildBench } from './bench/bench.js'
 import { buildDoctor } from './doctor/doctor.js'
 import { buildPub } from './pub.js'
 import { buildSub } from './sub.js'
@@ -10,7 +11,12 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   const program = command('aiomqtt')
     .description('MQTT from the command line.')
     .version(version, '--version', 'print the version')
-  for (const [name, build] of Object.entries({ pub: buildPub, sub: buildSub, doctor: buildDoctor })) {
+  for (const [name, build] of Object.entries({
+    pub: buildPub,
+    sub: buildSub,
+    bench: buildBench,
+    doctor: buildDoctor,
+  })) {
     program.addCommand(build(command(name)))
   }
   try {

@@ -18,8 +18,9 @@ import {
   type ConnectionFlags,
   type Place,
   readPlace,
+  withPlace,
 } from '../connection-options.js'
-import { ExitCode, Failure } from '../failure.js'
+import { ExitCode } from '../failure.js'
 import { decimal } from '../options.js'
 import { Output } from '../output.js'
 import type { Interruption } from '../signals.js'
@@ -62,14 +63,6 @@ export function buildDoctor(command: Command): Command {
   return command.action((place: string | undefined, flags: DoctorFlags) =>
     runAction((interruption) => doctor(withPlace(flags, place), interruption), flags.quiet),
   )
-}
-
-function withPlace(flags: DoctorFlags, place: string | undefined): DoctorFlags {
-  if (place === undefined) return flags
-  if (flags.host !== undefined || flags.url !== undefined || flags.unix !== undefined) {
-    throw new Failure('Only one of the argument, -h, -L and --unix can say where the broker is')
-  }
-  return place.includes('://') ? { ...flags, url: place } : { ...flags, host: place }
 }
 
 async function doctor(flags: DoctorFlags, { signal }: Interruption): Promise<void> {
