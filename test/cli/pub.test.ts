@@ -218,7 +218,8 @@ for (const [name, code] of [
     const { broker } = t.context.listeners
     const id = `pub-${name}`
     const started = startCommand(t, ['pub', '-p', broker.port, '-t', 'a', '-l', '-i', id])
-    await broker.logged(new RegExp(`${id} \\(`))
+    started.input.write('a line\n')
+    await broker.logged(new RegExp(`Received PUBLISH from ${id}`))
     started.process.kill(name)
     const ended = await started.ended
     t.deepEqual([ended.code, ended.errors], [code, ''])
