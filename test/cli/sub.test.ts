@@ -180,8 +180,9 @@ test.serial('it comes back when the connection is lost', async (t) => {
   await broker.restart()
   await broker.logged(/Sending SUBACK to sub-back/)
   t.is((await runCommand(t, ['pub', '-p', broker.port, '-t', 'sub/back', '-m', 'again'])).code, 0)
-  const { code, output } = await started.ended
+  const { code, output, errors } = await started.ended
   t.deepEqual([code, String(output)], [0, 'again\n'])
+  t.regex(errors, /^Warning: [^\n]+ Reconnecting\.\n$/)
 })
 
 for (const [name, code] of [

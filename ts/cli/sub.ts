@@ -109,6 +109,7 @@ async function sub(flags: SubFlags, { signal }: Interruption): Promise<void> {
   const end = AbortSignal.any([signal, output.closed])
   const selection = new Selection(flags, client)
   await connect(client, place.protocol, signal)
+  if (!flags.quiet) tellLosses(client)
   const deadline = flags.W === undefined ? null : AbortSignal.timeout(flags.W * 1000)
   try {
     await subscribe(client, filters, flags, place)
@@ -120,6 +121,16 @@ async function sub(flags: SubFlags, { signal }: Interruption): Promise<void> {
     if (flags.count) output.text(`${selection.count}\n`)
     await output.end()
     await client.disconnect()
+  }
+}
+
+/** Says on stderr when the connection is lost. */
+async function tellLosses(client: Client): Promise<void> {
+  for await (const { state, error, attempt } of client.states) {
+    if (state === 'disconnected') return
+    if (state === 'reconnecting' && attempt === 1) {
+      process.stderr.write(`Warning: ${error?.message ?? 'The connection was lost.'} Reconnecting.\n`)
+    }
   }
 }
 
