@@ -80,17 +80,18 @@ test('what a broker forgot is excused in the chapters that are named, and in no 
   }
 })
 
-test('a descriptor that stays open is a fault', async (t) => {
+test.serial('descriptors that stay open are a fault', async (t) => {
   const broker = await Mosquitto.start()
   t.teardown(() => broker.stop())
-  const footprint = await Footprint.on(broker, { patience: 100 })
+  const footprint = await Footprint.on(broker, { patience: 1_000 })
   t.deepEqual(await footprint.faults(), [])
-  const descriptor = openSync('/dev/null', 'r')
-  t.teardown(() => closeSync(descriptor))
+  // More than the last connection may have been about to close.
+  const descriptors = Array.from({ length: 10 }, () => openSync('/dev/null', 'r'))
+  t.teardown(() => descriptors.forEach(closeSync))
   t.regex((await footprint.faults()).join(), /^\d+ descriptors have become \d+$/)
 })
 
-test('memory that grows is a fault', async (t) => {
+test.serial('memory that grows is a fault', async (t) => {
   const broker = await Mosquitto.start()
   t.teardown(() => broker.stop())
   const footprint = await Footprint.on(broker, { mostGrowth: 0, warmUp: 0, unrest: 0 })

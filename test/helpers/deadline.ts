@@ -1,3 +1,6 @@
+/** How many times as slow as usual this machine is: where another processor is emulated. */
+const slowness = Number(process.env.AIOMQTT_TEST_SLOWNESS ?? 1)
+
 /**
  * Awaits `promise`, but no longer than `milliseconds`: a test that waits for something which never comes must say
  * what that was instead of running into the suite's own time limit.
@@ -6,7 +9,7 @@ export async function within<T>(milliseconds: number, what: string, promise: Pro
   let timer: NodeJS.Timeout | undefined
   const expiry = new Promise<never>((_resolve, reject) => {
     const error = new Error(`${what} took longer than ${milliseconds} ms`)
-    timer = setTimeout(() => reject(error), milliseconds)
+    timer = setTimeout(() => reject(error), slowness * milliseconds)
   })
   try {
     return await Promise.race([promise, expiry])
