@@ -184,7 +184,7 @@ const mistakes: Array<[args: Array<string | number>, message: RegExp]> = [
   ],
   [['-t', 'a', '-m', 'b', '-S'], /^Error: -S is not supported: /m],
   [['-t', 'a', '-m', 'b', '--tls-engine', 'tpm2'], /^Error: --tls-engine is not supported: /m],
-  [['-t', 'a', '-m', 'b', '--keyform', 'engine'], /^Error: .*keyform.*pem/m],
+  [['-t', 'a', '-m', 'b', '--keyform', 'engine'], /^Error: --keyform engine is not supported: /m],
   [['-t', 'a', '-m', 'b', '--insecure'], /^Error: --insecure needs TLS/m],
   [['-t', 'a', '-m', 'b', '-P', 'secret'], /^Error: -P needs a user name: -u$/m],
   [['-t', 'a', '-m', 'b', '-c'], /^Error: -c needs a client identifier: -i$/m],
