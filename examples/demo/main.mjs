@@ -1,9 +1,10 @@
 // The demo: see options.mjs for what it does, or start it with --help.
 
+import { UsageError } from '../command-line.mjs'
 import { remoteBroker, startEmbeddedBroker, startMosquitto } from './brokers.mjs'
 import { count, Display, deviceTable, summary } from './display.mjs'
 import { windowSize } from './flow-window.mjs'
-import { help, readOptions, UsageError } from './options.mjs'
+import { help, readOptions } from './options.mjs'
 import { run } from './run.mjs'
 
 /** Messages a second; below it, the demo says what the limit is, and measures Mosquitto for comparison. */

@@ -1,9 +1,6 @@
 // The demo's command line.
 
-import { parseArgs } from 'node:util'
-
-/** A mistake on the command line, whose message alone tells the user what to do. */
-export class UsageError extends Error {}
+import { parse, UsageError, wholeNumber } from '../command-line.mjs'
 
 export const help = `Usage: npm run demo -- [options]
 
@@ -46,7 +43,7 @@ const definitions = {
  * @throws {UsageError} for unknown options and values that are out of range
  */
 export function readOptions(args) {
-  const values = parse(args)
+  const values = parse(args, definitions)
   const devices = wholeNumber('devices', values.devices, 1, 10_000)
   return {
     broker: values.broker === undefined ? null : brokerFromUrl(values.broker),
@@ -56,20 +53,6 @@ export function readOptions(args) {
     qos: wholeNumber('qos', values.qos, 0, 2),
     help: values.help,
   }
-}
-
-function parse(args) {
-  try {
-    return parseArgs({ args, options: definitions }).values
-  } catch (error) {
-    throw new UsageError(error.message)
-  }
-}
-
-function wholeNumber(name, text, smallest, largest) {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (value >= smallest && value <= largest) return value
-  throw new UsageError(`--${name} must be a whole number from ${smallest} to ${largest}, not '${text}'.`)
 }
 
 function brokerFromUrl(text) {

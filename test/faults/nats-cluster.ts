@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'aiomqtt'
+import { endChild } from '../helpers/child.js'
 import { within } from '../helpers/deadline.js'
 import { freePort, guard } from '../helpers/mosquitto.js'
 import { programOf } from '../helpers/servers.js'
@@ -201,9 +201,6 @@ class Node {
     const child = this.#process
     this.#process = undefined
     this.#guard?.kill('SIGKILL')
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const exit = once(child, 'exit')
-    child.kill(signal)
-    await within(10_000, "a NATS server's end", exit)
+    await endChild(child, signal, 'a NATS server')
   }
 }

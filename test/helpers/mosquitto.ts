@@ -7,6 +7,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { endChild } from './child.js'
 import { within } from './deadline.js'
 
 /** How long a broker may take to start, to stop or to log what a test waits for. */
@@ -181,10 +182,7 @@ export class Mosquitto {
     const child = this.#process
     this.#process = undefined
     this.#guard?.kill('SIGKILL')
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const exit = once(child, 'exit')
-    child.kill(signal)
-    await within(patience, `mosquitto's end after ${signal}`, exit)
+    await endChild(child, signal, 'mosquitto')
   }
 }
 

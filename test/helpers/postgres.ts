@@ -5,6 +5,7 @@ import { chmod, chown, cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import pg from 'pg'
+import { endChild } from './child.js'
 import { within } from './deadline.js'
 import { guard } from './mosquitto.js'
 import { programOf } from './servers.js'
@@ -158,10 +159,7 @@ export class Postgres {
     const child = this.#process
     this.#process = undefined
     this.#guard?.kill('SIGKILL')
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const exit = once(child, 'exit')
-    child.kill(signal)
-    await within(patience, `PostgreSQL's end after ${signal}`, exit)
+    await endChild(child, signal, 'PostgreSQL')
   }
 
   /** A server that was killed leaves its few bytes of System V shared memory, by which the next one would know it. */

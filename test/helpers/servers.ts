@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endChild } from './child.js'
 import { within } from './deadline.js'
 import { freePort } from './mosquitto.js'
 
@@ -64,12 +65,7 @@ export class Server {
 
   async stop(): Promise<void> {
     running.delete(this)
-    const child = this.#process
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const exit = once(child, 'exit')
-      child.kill('SIGTERM')
-      await within(patience, "the server's end", exit)
-    }
+    await endChild(this.#process, 'SIGTERM', 'the server')
     await rm(this.folder, { recursive: true, force: true })
   }
 

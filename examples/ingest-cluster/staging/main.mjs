@@ -1,9 +1,10 @@
 // Puts on stage what the service needs: a broker, PostgreSQL, devices, and somebody who keeps the processes running. See
 // options.mjs for what it does, or start it with --help.
 
+import { UsageError } from '../../command-line.mjs'
 import { addsUp, count, Display, summary } from './display.mjs'
 import { measure } from './measure.mjs'
-import { help, readOptions, UsageError } from './options.mjs'
+import { help, readOptions } from './options.mjs'
 import { run } from './run.mjs'
 
 async function main() {

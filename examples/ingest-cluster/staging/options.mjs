@@ -1,9 +1,6 @@
 // The command line of npm run ingest-cluster.
 
-import { parseArgs } from 'node:util'
-
-/** A mistake on the command line, whose message alone tells the user what to do. */
-export class UsageError extends Error {}
+import { parse, UsageError, wholeNumber } from '../../command-line.mjs'
 
 export const help = `Usage: npm run ingest-cluster -- [options]
 
@@ -78,7 +75,7 @@ const victims = {
  * @throws {UsageError} for unknown options and values that are out of range
  */
 export function readOptions(args) {
-  const values = parse(args)
+  const values = parse(args, definitions)
   const number = (name, smallest, largest, usual) =>
     wholeNumber(name, values[name] ?? usual, smallest, largest)
   const broker = brokerOf(values.broker)
@@ -106,20 +103,6 @@ export function readOptions(args) {
     measure: values.measure,
     help: values.help,
   }
-}
-
-function parse(args) {
-  try {
-    return parseArgs({ args, options: definitions }).values
-  } catch (error) {
-    throw new UsageError(error.message)
-  }
-}
-
-function wholeNumber(name, text, smallest, largest) {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (value >= smallest && value <= largest) return value
-  throw new UsageError(`--${name} must be a whole number from ${smallest} to ${largest}, not '${text}'.`)
 }
 
 function oneOf(name, text, known) {
