@@ -91,13 +91,15 @@ async function receive(client: Client, ledger: Ledger): Promise<void> {
 function operations(clients: readonly Client[], proxy: FaultProxy, ledger: Ledger): Operation[] {
   const from = pick(clients)
   const topic = `soak/${clients.indexOf(from)}`
+  // A few only: the client remembers what it has subscribed to.
+  const other = `other/${Math.floor(Math.random() * 20)}`
   const padding = Math.random() < 0.02 ? 50_000 : Math.floor(Math.random() * 200)
   return [
     { weight: 20, run: () => ledger.publish(from, topic, 0, padding) },
     { weight: 40, run: () => ledger.publish(from, topic, 1, padding) },
     { weight: 40, run: () => ledger.publish(from, topic, 2, padding) },
-    { weight: 2, run: () => from.subscribe(`other/${Math.random()}`).catch(() => {}) },
-    { weight: 2, run: () => from.unsubscribe('other/1').catch(() => {}) },
+    { weight: 2, run: () => from.subscribe(other).catch(() => {}) },
+    { weight: 2, run: () => from.unsubscribe(other).catch(() => {}) },
     { weight: 1, run: () => from.publish('elsewhere', '', { qos: 2, timeout: 0.001 }).catch(() => {}) },
     {
       weight: 1,
