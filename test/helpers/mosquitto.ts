@@ -13,6 +13,9 @@ import { within } from './deadline.js'
 /** How long a broker may take to start, to stop or to log what a test waits for. */
 const patience = 10_000
 
+/** How many of the last lines of a broker are kept, at least. */
+const mostLines = 2_000
+
 /** What a test may choose about its broker. */
 export interface MosquittoOptions {
   /** Lines of mosquitto.conf after the listener's; `$FOLDER` stands for the broker's own temporary folder. */
@@ -166,6 +169,8 @@ export class Mosquitto {
     exited.catch(() => {})
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.#lines.push(line)
+      // A test looks for what has just happened; a long run must not grow by what its broker says.
+      if (this.#lines.length > 2 * mostLines) this.#lines.splice(0, mostLines)
       for (const watcher of [...this.#watchers]) watcher()
     })
     await Promise.race([this.logged(/mosquitto version \S+ running/), exited])
