@@ -137,8 +137,9 @@ void Connection::disconnect(std::uint8_t reason) {
 }
 
 void Connection::write(std::uint8_t first, std::uint16_t packet_identifier) {
-  if (output_.reply(short_packet(first, packet_identifier)))
+  if (output_.reply(short_packet(first, packet_identifier))) {
     Engine::instance().api().note_unflushed(shared_from_this());
+  }
 }
 
 void Connection::release() noexcept {

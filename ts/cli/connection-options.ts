@@ -4,6 +4,7 @@ import type { Logger } from '../logger.js'
 import type { PropertiesLiteral } from '../properties.js'
 import { ProtocolVersion } from '../protocol-version.js'
 import type { ProxySettingsLiteral } from '../proxy-settings.js'
+import { proxyFromUrl } from '../transports/proxy-url.js'
 import type { WillLiteral } from '../will.js'
 import { Failure } from './failure.js'
 import { collect, integer, refuse } from './options.js'
@@ -58,15 +59,6 @@ const VERSIONS: Readonly<Record<string, ProtocolVersion>> = {
   mqttv311: ProtocolVersion.V311,
   '31': ProtocolVersion.V31,
   mqttv31: ProtocolVersion.V31,
-}
-
-const SOCKS_SCHEMES: Readonly<Record<string, ProxySettingsLiteral['proxyType']>> = {
-  'http:': 'http',
-  'socks:': 'socks5',
-  'socks5:': 'socks5',
-  'socks5h:': 'socks5',
-  'socks4:': 'socks4',
-  'socks4a:': 'socks4a',
 }
 
 /** Adds the options that Mosquitto's tools have for connecting; `bench` and `doctor` have them, too. */
@@ -291,19 +283,11 @@ function willOf(flags: ConnectionFlags, properties: PropertiesLiteral | undefine
 
 function proxyOf(text: string | undefined): ProxySettingsLiteral | null {
   if (text === undefined) return null
-  const url = URL.canParse(text) ? new URL(text) : null
-  const proxyType = SOCKS_SCHEMES[url?.protocol ?? '']
-  if (url === null || proxyType === undefined || url.hostname === '') {
+  const proxy = proxyFromUrl(text)
+  if (proxy === null) {
     throw new Failure('--proxy must be a URL such as socks5h://[user[:password]@]host[:port]')
   }
-  return {
-    proxyType,
-    proxyAddr: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    proxyRdns: url.protocol !== 'socks5:' && url.protocol !== 'socks4:',
-    proxyPort: url.port === '' ? null : Number(url.port),
-    proxyUsername: url.username === '' ? null : decodeURIComponent(url.username),
-    proxyPassword: url.password === '' ? null : decodeURIComponent(url.password),
-  }
+  return { ...proxy, proxyRdns: !/^socks[45]:/i.test(text.trim()) }
 }
 
 function debugLogger(): Logger {

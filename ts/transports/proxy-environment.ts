@@ -1,14 +1,6 @@
 import { MqttError } from '../errors.js'
-import { ProxySettings, type ProxyType } from '../proxy-settings.js'
-
-const TYPES: Readonly<Record<string, ProxyType>> = {
-  'http:': 'http',
-  'socks:': 'socks5',
-  'socks5:': 'socks5',
-  'socks5h:': 'socks5',
-  'socks4:': 'socks4',
-  'socks4a:': 'socks4a',
-}
+import { ProxySettings } from '../proxy-settings.js'
+import { proxyFromUrl } from './proxy-url.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -26,19 +18,9 @@ export function environmentProxy(
 ): ProxySettings | null {
   const text = variable(environment, 'mqtt_proxy')
   if (text === '' || isExempt(hostname, port, variable(environment, 'no_proxy'))) return null
-  let url: URL
   try {
-    url = new URL(text)
-    const proxyType = TYPES[url.protocol]
-    if (proxyType !== undefined && url.hostname !== '') {
-      return new ProxySettings({
-        proxyType,
-        proxyAddr: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-        proxyPort: url.port === '' ? null : Number(url.port),
-        proxyUsername: url.username === '' ? null : decodeURIComponent(url.username),
-        proxyPassword: url.password === '' ? null : decodeURIComponent(url.password),
-      })
-    }
+    const proxy = proxyFromUrl(text)
+    if (proxy !== null) return new ProxySettings(proxy)
   } catch {
     // Said below, without the text: there may be a password in it.
   }
