@@ -1,4 +1,4 @@
-// Gets Paho C and puts our own objects in the place of some of its own (native/seam/symbols.json).
+// Gets Paho C and puts our own objects in the place of some of its own (native/paho/symbols.json).
 // Plain Node: works without node_modules. Does nothing when build/paho/<arch> is what it would make.
 //
 //   node deps/prepare.mjs [--arch <Node's name>] [--print]
@@ -25,9 +25,9 @@ import { parseArgs } from 'node:util'
 import { debianArchitecture, download, extract, hasApt, multiarchTriplet } from './debian.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const table = readJson('native/seam/symbols.json')
+const table = readJson('native/paho/symbols.json')
 const pins = readJson('deps/paho.json')
-const inputs = ['native/seam/symbols.json', 'deps/paho.json', 'deps/prepare.mjs', 'deps/debian.mjs']
+const inputs = ['native/paho/symbols.json', 'deps/paho.json', 'deps/prepare.mjs', 'deps/debian.mjs']
 
 /** The archive that is made; Microsoft's linker wants its own ending. */
 const ARCHIVE = process.platform === 'win32' ? 'paho-mqtt.lib' : 'libpaho-mqtt.a'
@@ -280,7 +280,7 @@ function isForbidden(symbol) {
 
 function notSupported(detail) {
   return new PrepareError(
-    `This is not the Paho MQTT C ${table.paho} that native/seam/symbols.json is about: ${detail}.\n` +
+    `This is not the Paho MQTT C ${table.paho} that native/paho/symbols.json is about: ${detail}.\n` +
       `Only version ${table.paho} is supported.`,
   )
 }

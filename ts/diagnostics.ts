@@ -1,9 +1,8 @@
-import { channel } from 'node:diagnostics_channel'
-import type { Client } from './client.js'
-import type { StateChange } from './client-states.js'
-import type { Message } from './message.js'
-import type { Properties } from './properties.js'
-import type { QoS } from './validate.js'
+import type { Client } from './client/client.js'
+import type { Message } from './engine/message.js'
+import type { QoS } from './mqtt/fields.js'
+import type { Properties } from './mqtt/properties.js'
+import type { StateChange } from './telemetry/client-states.js'
 
 // What this library tells node:diagnostics_channel, while someone listens: the names of the channels, and what their
 // subscribers get. Subscribers run at once, on the way of each message, and what they throw is an uncaught exception.
@@ -47,8 +46,3 @@ export interface DropEvent {
   /** Whether it was the message that came (`overflow: 'drop-newest'`), or one that waited (`'drop-oldest'`). */
   readonly which: 'newest' | 'oldest'
 }
-
-export const stateChannel = channel('aiomqtt:state')
-export const publishChannel = channel('aiomqtt:publish')
-export const messageChannel = channel('aiomqtt:message')
-export const dropChannel = channel('aiomqtt:drop')

@@ -9,8 +9,8 @@
 
 #include "addon/options.h"
 #include "engine/engine.h"
+#include "paho/seam.h"
 #include "platform/socket.h"
-#include "seam/seam.h"
 #include "streams/openssl.h"
 
 namespace aiomqtt {

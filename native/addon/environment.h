@@ -1,5 +1,5 @@
 // The addon in one JavaScript environment (the main thread or a worker): its inbox, its doorbell,
-// and the functions that ts/binding.ts describes.
+// and the functions that ts/engine/binding.ts describes.
 //
 // Lifetime: made when the environment loads the addon. When the environment goes, a cleanup hook
 // closes the inbox first, under its lock, so that no engine thread rings a doorbell that is gone;

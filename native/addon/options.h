@@ -1,4 +1,4 @@
-// ConnectionOptions from their JavaScript form (ts/binding.ts).
+// ConnectionOptions from their JavaScript form (ts/engine/binding.ts).
 #pragma once
 
 #include "addon/napi_setup.h"

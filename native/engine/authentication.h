@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/inbound_packets.h"
-#include "engine/wire.h"
+#include "mqtt/inbound_packets.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 

@@ -9,8 +9,8 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "engine/raw_buffer.h"
-#include "engine/wire.h"
+#include "mqtt/raw_buffer.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 

@@ -14,9 +14,9 @@
 #include <span>
 #include <vector>
 
-#include "engine/raw_buffer.h"
 #include "engine/topic_table.h"
-#include "engine/wire.h"
+#include "mqtt/raw_buffer.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 
@@ -33,7 +33,8 @@ inline constexpr std::uint32_t kReleased = 9;
 inline constexpr std::uint32_t kAuth = 10;
 }  // namespace event
 
-// Eight words; word 3 is always the offset of the record's bytes. ts/binding.ts lists them all.
+// Eight words; word 3 is always the offset of the record's bytes. ts/engine/binding.ts lists them
+// all.
 inline constexpr std::size_t kRecordWords = 8;
 using Record = std::array<std::uint32_t, kRecordWords>;
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engine/connection.h"
-#include "streams/poller.h"
+#include "platform/poller.h"
 
 namespace aiomqtt {
 

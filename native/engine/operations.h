@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/inbound_packets.h"
-#include "engine/wire.h"
+#include "mqtt/inbound_packets.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/properties.h"
+#include "mqtt/properties.h"
 
 namespace aiomqtt {
 namespace {

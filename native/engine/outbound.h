@@ -11,14 +11,15 @@
 
 #include "engine/operations.h"
 #include "engine/output.h"
-#include "engine/paho_client.h"
-#include "engine/raw_buffer.h"
 #include "engine/topic_aliases.h"
-#include "engine/wire.h"
+#include "mqtt/raw_buffer.h"
+#include "mqtt/wire.h"
+#include "paho/paho_client.h"
 
 namespace aiomqtt {
 
-// The layout of commands, as ts/commands.ts writes them: words of the host's byte order.
+// The layout of commands, as ts/engine/command-batch.ts writes them: words of the host's byte
+// order.
 namespace command {
 inline constexpr std::uint32_t kPublish = 1;
 inline constexpr std::uint32_t kSubscribe = 2;

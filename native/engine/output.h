@@ -12,9 +12,9 @@
 #include <memory>
 #include <mutex>
 
-#include "engine/raw_buffer.h"
-#include "engine/wire.h"
-#include "streams/poller.h"
+#include "mqtt/raw_buffer.h"
+#include "mqtt/wire.h"
+#include "platform/poller.h"
 #include "streams/stream.h"
 
 namespace aiomqtt {

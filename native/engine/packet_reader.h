@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <span>
 
-#include "engine/raw_buffer.h"
-#include "engine/wire.h"
+#include "mqtt/raw_buffer.h"
+#include "mqtt/wire.h"
 #include "streams/stream.h"
 
 namespace aiomqtt {

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/utf8.h"
+#include "mqtt/utf8.h"
 
 namespace aiomqtt {
 namespace {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "engine/held_messages.h"
-#include "engine/inbound_packets.h"
 #include "engine/inbox.h"
-#include "engine/raw_buffer.h"
-#include "engine/wire.h"
+#include "mqtt/inbound_packets.h"
+#include "mqtt/raw_buffer.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/wire.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 

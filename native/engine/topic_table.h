@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/wire.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt {
 

@@ -1,5 +1,5 @@
-#include "engine/utf8.h"
 #include "fuzz/targets.h"
+#include "mqtt/utf8.h"
 #include "tests/environment.h"
 #include "tests/harness.h"
 #include "tests/scripted_stream.h"

@@ -1,4 +1,4 @@
-#include "engine/properties.h"
+#include "mqtt/properties.h"
 
 #include "fuzz/targets.h"
 #include "tests/bytes.h"

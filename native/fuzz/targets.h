@@ -3,11 +3,11 @@
 // those worth keeping stand in corpus/, which the native tests run through
 // (tests/fuzz_corpus_test.cpp).
 //
-// Command batches are no target: ts/commands.ts writes them, and nothing of them comes from outside
-// but topics, properties and payloads, which are checked before.
+// Command batches are no target: ts/engine/command-batch.ts writes them, and nothing of them comes
+// from outside but topics, properties and payloads, which are checked before.
 #pragma once
 
-#include "engine/wire.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt::fuzz {
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "platform/descriptor.h"
+#include "platform/poller.h"
 #include "streams/address.h"
-#include "streams/descriptor.h"
-#include "streams/poller.h"
 #include "streams/socket_stream.h"
 #include "streams/stream.h"
 

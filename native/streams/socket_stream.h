@@ -1,7 +1,7 @@
 // A connected socket: TCP, a unix socket, or one end of a pair.
 #pragma once
 
-#include "streams/descriptor.h"
+#include "platform/descriptor.h"
 #include "streams/stream.h"
 
 namespace aiomqtt {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <mutex>
 
-#include "streams/descriptor.h"
+#include "platform/descriptor.h"
 #include "streams/stream.h"
 #include "streams/tls_context.h"
 

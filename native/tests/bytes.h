@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/wire.h"
+#include "mqtt/wire.h"
 
 namespace aiomqtt::testing {
 

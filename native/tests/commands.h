@@ -1,4 +1,4 @@
-// Builds what JavaScript submits, as ts/commands.ts does.
+// Builds what JavaScript submits, as ts/engine/command-batch.ts does.
 #pragma once
 
 #include <cstring>

@@ -1,5 +1,5 @@
 // The whole engine, inward: subscriptions and messages.
-#include "streams/system_calls.h"
+#include "platform/system_calls.h"
 #include "tests/harness.h"
 #include "tests/session.h"
 

@@ -1,4 +1,4 @@
-#include "engine/inbound_packets.h"
+#include "mqtt/inbound_packets.h"
 
 #include <set>
 

@@ -8,8 +8,8 @@
 #include <functional>
 #include <thread>
 
+#include "platform/descriptor.h"
 #include "streams/address.h"
-#include "streams/descriptor.h"
 #include "tests/bytes.h"
 
 namespace aiomqtt::testing {

@@ -207,7 +207,7 @@ TEST("outbound: after stop() nothing waits") {
   CHECK(submitting.submit(cancel(1)).empty());
 }
 
-TEST("commands: their fields are where ts/commands.ts puts them") {
+TEST("commands: their fields are where ts/engine/command-batch.ts puts them") {
   PublishFields fields;
   fields.topic = "topic";
   fields.payload = bytes("payload");

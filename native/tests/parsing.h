@@ -1,7 +1,7 @@
 // Takes a packet apart with the parser of its type.
 #pragma once
 
-#include "engine/inbound_packets.h"
+#include "mqtt/inbound_packets.h"
 #include "tests/bytes.h"
 #include "tests/harness.h"
 

@@ -1,5 +1,5 @@
 // What the I/O thread relies on, whatever the system's own way of waiting is.
-#include "streams/poller.h"
+#include "platform/poller.h"
 
 #include <array>
 #include <chrono>

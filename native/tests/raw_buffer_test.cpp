@@ -1,4 +1,4 @@
-#include "engine/raw_buffer.h"
+#include "mqtt/raw_buffer.h"
 
 #include "tests/bytes.h"
 #include "tests/harness.h"

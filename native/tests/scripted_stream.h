@@ -9,7 +9,7 @@
 #include <deque>
 #include <optional>
 
-#include "streams/descriptor.h"
+#include "platform/descriptor.h"
 #include "streams/stream.h"
 #include "tests/bytes.h"
 #include "tests/harness.h"

@@ -1,5 +1,5 @@
 // What stands in for libc and Paho's own modules, where it can be told apart from the engine.
-#include "seam/seam.h"
+#include "paho/seam.h"
 
 #include <atomic>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "engine/utf8.h"
+#include "mqtt/utf8.h"
 
 #include "tests/bytes.h"
 #include "tests/harness.h"

@@ -1,4 +1,4 @@
-#include "engine/wire.h"
+#include "mqtt/wire.h"
 
 #include "tests/bytes.h"
 #include "tests/harness.h"

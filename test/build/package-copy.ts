@@ -41,7 +41,7 @@ export class PackageCopy {
   /** What loading the addon gives in a process of its own: the version of Paho, or the error. */
   load(): { pahoVersion?: string; code?: string; message?: string } {
     const program = `
-      import { loadAddon } from './dist/load-addon.js'
+      import { loadAddon } from './dist/engine/load-addon.js'
       let result
       try {
         result = { pahoVersion: loadAddon().pahoVersion }

@@ -59,7 +59,7 @@ test('without CMake and a compiler, setup names the packages and the command to 
 
 test('a Paho that lacks what the table names is refused, with the version that is supported', (t) => {
   const folder = clone(t)
-  edit(join(folder, 'native/seam/symbols.json'), '"symbol": "usleep"', '"symbol": "sleep_softly"')
+  edit(join(folder, 'native/paho/symbols.json'), '"symbol": "usleep"', '"symbol": "sleep_softly"')
   const { status, stderr } = node(['deps/prepare.mjs'], { cwd: folder })
   t.is(status, 1)
   t.regex(
@@ -71,7 +71,7 @@ test('a Paho that lacks what the table names is refused, with the version that i
 
 test('a Paho that refers to something unknown is refused', (t) => {
   const folder = clone(t)
-  edit(join(folder, 'native/seam/symbols.json'), '"qsort",', '')
+  edit(join(folder, 'native/paho/symbols.json'), '"qsort",', '')
   const { status, stderr } = node(['deps/prepare.mjs'], { cwd: folder })
   t.is(status, 1)
   t.regex(stderr, /it also refers to qsort\./)

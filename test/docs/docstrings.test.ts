@@ -57,7 +57,7 @@ test('every option that is a number has its unit, or the numbers that it may be'
 
 test('every option of a client is in the table of docs/connecting.md', (t) => {
   const table = readFileSync(join(root, 'docs/connecting.md'), 'utf8')
-  const names = optionsOf('ts/client-options.ts').map(({ name }) => name)
+  const names = optionsOf('ts/options/client-options.ts').map(({ name }) => name)
   t.true(names.length > 30)
   for (const name of names) t.regex(table, new RegExp(`^\\|[^|]*\`${name}\`[^|]*\\|`, 'm'), name)
 })

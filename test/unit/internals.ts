@@ -6,21 +6,25 @@ async function internal<Module>(name: string): Promise<Module> {
   return (await import(new URL(`../../../dist/${name}.js`, import.meta.url).href)) as Module
 }
 
-export const { checkPublish } = await internal<typeof import('../../dist/call-options.js')>('call-options')
+export const { checkPublish } =
+  await internal<typeof import('../../dist/calls/publish-arguments.js')>('calls/publish-arguments')
 export const { checkSubscribe, checkUnsubscribe } =
-  await internal<typeof import('../../dist/subscriptions.js')>('subscriptions')
+  await internal<typeof import('../../dist/calls/subscribe-arguments.js')>('calls/subscribe-arguments')
 export const { ClientSettings } =
-  await internal<typeof import('../../dist/client-settings.js')>('client-settings')
-export const { FilterTree } = await internal<typeof import('../../dist/filter-tree.js')>('filter-tree')
+  await internal<typeof import('../../dist/options/client-settings.js')>('options/client-settings')
+export const { FilterTree } =
+  await internal<typeof import('../../dist/mqtt/filter-tree.js')>('mqtt/filter-tree')
 export const { payloadBytes, payloadSource } =
-  await internal<typeof import('../../dist/payload.js')>('payload')
-export const { receivedTopic } = await internal<typeof import('../../dist/topic.js')>('topic')
+  await internal<typeof import('../../dist/mqtt/payload.js')>('mqtt/payload')
+export const { receivedTopic } = await internal<typeof import('../../dist/mqtt/topic.js')>('mqtt/topic')
 export const { connackReasonCode, receivedReasonCode } =
-  await internal<typeof import('../../dist/reason-code.js')>('reason-code')
-export const { CallSite, startStackAt } = await internal<typeof import('../../dist/errors.js')>('errors')
-export const { createQueue } = await internal<typeof import('../../dist/queues.js')>('queues')
+  await internal<typeof import('../../dist/mqtt/reason-code.js')>('mqtt/reason-code')
+export const { CallSite, startStackAt } =
+  await internal<typeof import('../../dist/support/call-site.js')>('support/call-site')
+export const { createQueue } =
+  await internal<typeof import('../../dist/messages/queues.js')>('messages/queues')
 export const { subscribeOptionsByte } =
-  await internal<typeof import('../../dist/subscribe-options.js')>('subscribe-options')
+  await internal<typeof import('../../dist/mqtt/subscribe-options.js')>('mqtt/subscribe-options')
 export const { environmentProxy } = await internal<
   typeof import('../../dist/transports/proxy-environment.js')
 >('transports/proxy-environment')
@@ -28,7 +32,7 @@ export const { loadOptional } = await internal<typeof import('../../dist/transpo
   'transports/optional-package',
 )
 export const { crc32 } = await internal<typeof import('../../dist/store/crc32.js')>('store/crc32')
-export const { runtime } = await internal<typeof import('../../dist/runtime.js')>('runtime')
+export const { runtime } = await internal<typeof import('../../dist/engine/runtime.js')>('engine/runtime')
 export const { Backoff } =
   await internal<typeof import('../../dist/reconnect/backoff.js')>('reconnect/backoff')
 export const { HostList, parseServerReference } =
@@ -36,7 +40,7 @@ export const { HostList, parseServerReference } =
 export const { isFinal, isTakenOver } =
   await internal<typeof import('../../dist/reconnect/give-up.js')>('reconnect/give-up')
 export const { StateLog, StatesIterator } =
-  await internal<typeof import('../../dist/client-states.js')>('client-states')
+  await internal<typeof import('../../dist/telemetry/client-states.js')>('telemetry/client-states')
 export const { PacketIdentifiers } = await internal<
   typeof import('../../dist/session/packet-identifiers.js')
 >('session/packet-identifiers')

@@ -1,6 +1,6 @@
-import type { Client } from '../client.js'
-import { MqttConnectError } from '../errors.js'
-import { ProtocolVersion } from '../protocol-version.js'
+import type { Client } from '../client/client.js'
+import { MqttConnectError } from '../mqtt/errors.js'
+import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import { ExitCode, Failure } from './failure.js'
 
 /** The return codes of MQTT 3.x's CONNACK (3.1.1, 3.2.2.3) by what they are called in MQTT 5. */

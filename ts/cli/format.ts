@@ -1,4 +1,4 @@
-import type { Message } from '../message.js'
+import type { Message } from '../engine/message.js'
 import { Failure } from './failure.js'
 import { type Moment, messageJson, parsedPayload } from './message-json.js'
 import type { Output } from './output.js'

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Message } from '../message.js'
+import type { Message } from '../engine/message.js'
 import { Failure } from './failure.js'
 import { strftime } from './strftime.js'
 

@@ -1,5 +1,5 @@
-import type { PropertiesLiteral } from '../properties.js'
-import type { UserProperty } from '../property-codec.js'
+import type { PropertiesLiteral } from '../mqtt/properties.js'
+import type { UserProperty } from '../mqtt/property-codec.js'
 import { Failure } from './failure.js'
 
 /** The packets that `-D` gives properties to. */

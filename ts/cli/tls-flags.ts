@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ConnectionOptions, rootCertificates, type SecureVersion } from 'node:tls'
-import type { ClientOptions } from '../client-options.js'
+import type { ClientOptions } from '../options/client-options.js'
 import { Failure } from './failure.js'
 
 /** What the options for TLS say, as commander gives it. */

@@ -1,4 +1,4 @@
-import { MqttCodeError, MqttError } from '../errors.js'
+import { MqttCodeError, MqttError } from '../mqtt/errors.js'
 import { isVerificationCode } from '../transports/tls-errors.js'
 
 /**

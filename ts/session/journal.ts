@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.js'
-import { describe, keyOf } from './records.js'
 import type { SessionOperation } from './session-operation.js'
+import { describe, keyOf } from './store-records.js'
 
 /** Who acts upon what the store has done. */
 export interface JournalOwner {

@@ -1,5 +1,5 @@
-import { MqttCodeError } from '../errors.js'
-import type { OfflineQueueSettings } from '../offline-queue-options.js'
+import { MqttCodeError } from '../mqtt/errors.js'
+import type { OfflineQueueSettings } from '../options/offline-queue-options.js'
 import type { SessionOperation } from './session-operation.js'
 
 /** Paho's code for a full queue of outgoing messages. */

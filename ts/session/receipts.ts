@@ -1,5 +1,5 @@
 import type { Journal } from './journal.js'
-import { receiptKey } from './records.js'
+import { receiptKey } from './store-records.js'
 
 const WORD = 4
 

@@ -1,5 +1,5 @@
-import type { Filter } from '../commands.js'
-import type { FiltersCall } from '../subscriptions.js'
+import type { FiltersCall } from '../calls/subscribe-arguments.js'
+import type { Filter } from '../engine/command-batch.js'
 
 const FAILURE = 0x80
 

@@ -1,7 +1,7 @@
-import { COMMAND_PUBLISH, COMMAND_WORDS, MESSAGE_DUP } from '../binding.js'
-import type { CallSite } from '../errors.js'
-import { Operation, type OperationOwner } from '../operation.js'
-import type { FiltersCall } from '../subscriptions.js'
+import { Operation, type OperationOwner } from '../calls/operation.js'
+import type { FiltersCall } from '../calls/subscribe-arguments.js'
+import { COMMAND_PUBLISH, COMMAND_WORDS, MESSAGE_DUP } from '../engine/binding.js'
+import type { CallSite } from '../support/call-site.js'
 
 const CONNECTION_WORD = 2
 const IDENTIFIER_WORD = COMMAND_WORDS + 3

@@ -1,3 +1,9 @@
+import { type BrokerLimits, refusal } from '../calls/broker-limits.js'
+import type { CallPolicy, Calls } from '../calls/calls.js'
+import { GIVEN_UP, type Operation, PENDING, SETTLED, timedOut, WAITING } from '../calls/operation.js'
+import { PendingOperations, queueFull } from '../calls/pending-operations.js'
+import type { PublishCall } from '../calls/publish-arguments.js'
+import type { FiltersCall } from '../calls/subscribe-arguments.js'
 import {
   CODE_WITHDRAWN,
   COMMAND_PUBLISH,
@@ -5,28 +11,23 @@ import {
   COMMAND_UNSUBSCRIBE,
   COMMAND_WORDS,
   MESSAGE_RETAIN,
-} from '../binding.js'
-import { type BrokerLimits, refusal } from '../broker-limits.js'
-import type { PublishCall } from '../call-options.js'
-import type { ClientSettings } from '../client-settings.js'
-import type { Calls, Connection } from '../connection.js'
-import { type Callable, MqttCodeError, MqttError } from '../errors.js'
-import type { PacketLog } from '../log-lines.js'
-import { GIVEN_UP, type Operation, PENDING, SETTLED, timedOut, WAITING } from '../operation.js'
-import { PacketTypes } from '../packet-types.js'
-import { type CallPolicy, PendingOperations, queueFull } from '../pending-operations.js'
-import { ProtocolVersion } from '../protocol-version.js'
-import { type ReasonCode, receivedReasonCode } from '../reason-code.js'
-import type { Runtime } from '../runtime.js'
-import type { FiltersCall } from '../subscriptions.js'
+} from '../engine/binding.js'
+import type { Runtime } from '../engine/runtime.js'
+import { MqttCodeError, MqttError } from '../mqtt/errors.js'
+import { PacketTypes } from '../mqtt/packet-types.js'
+import { ProtocolVersion } from '../mqtt/protocol-version.js'
+import { type ReasonCode, receivedReasonCode } from '../mqtt/reason-code.js'
+import type { ClientSettings } from '../options/client-settings.js'
+import type { Callable } from '../support/call-site.js'
+import type { PacketLog } from '../telemetry/packet-log.js'
 import { FlowList } from './flow-list.js'
 import { Journal, type JournalOwner } from './journal.js'
 import { OfflineQueue } from './offline-queue.js'
 import { PacketIdentifiers } from './packet-identifiers.js'
 import { Receipts } from './receipts.js'
-import { type FlowRecord, keyOf, parse, parseReceipt } from './records.js'
 import { RememberedSubscriptions } from './remembered-subscriptions.js'
 import { SessionOperation, setWord, word } from './session-operation.js'
+import { type FlowRecord, keyOf, parse, parseReceipt } from './store-records.js'
 
 /** Paho's code for a call without a connection. */
 const NOT_CONNECTED = 4
@@ -46,6 +47,17 @@ const LARGEST_WINDOW = 65533
 const MOST_REPEATED = 256 * 1024
 
 type MakeError = () => MqttError
+
+/** What a session asks of the connection that carries its calls. */
+export interface SessionConnection {
+  /** What `Binding.open()` gave. */
+  readonly number: number
+  /** What the broker does not take; null on MQTT 3.x. */
+  readonly limits: BrokerLimits | null
+  readonly hasProperties: boolean
+  /** Whether calls can be made. */
+  readonly isUsable: boolean
+}
 
 /** What a connection has in common with the one before. */
 export interface Continuity {
@@ -72,7 +84,7 @@ export interface Continuity {
  * find the message there, and send what the broker has passed on already a second time.
  */
 export class Session extends PendingOperations implements Calls, JournalOwner {
-  private open: Connection | null = null
+  private open: SessionConnection | null = null
   /** There is no connection, but there will be one: calls may wait for it. */
   private isGap = false
   private readonly flows = new FlowList()
@@ -174,7 +186,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   }
 
   /** The broker has accepted a connection. */
-  connected(connection: Connection, { hasSession, isReconnect, mustSubscribe }: Continuity): void {
+  connected(connection: SessionConnection, { hasSession, isReconnect, mustSubscribe }: Continuity): void {
     this.open = connection
     this.connection = connection.number
     this.isGap = false
@@ -425,7 +437,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
    * The connection, for a call; null while it has to wait for one.
    * @throws {MqttCodeError} `[code:4] The client is not currently connected.`
    */
-  private checkUsable(): Connection | null {
+  private checkUsable(): SessionConnection | null {
     const { open } = this
     if (open === null ? !this.isGap : !open.isUsable) throw new MqttCodeError(NOT_CONNECTED)
     return open
@@ -476,7 +488,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
   }
 
   /** @returns false when there is no packet identifier left */
-  private prepare(flow: SessionOperation, { limits, hasProperties }: Connection): boolean {
+  private prepare(flow: SessionOperation, { limits, hasProperties }: SessionConnection): boolean {
     const refused = thrownBy(() => checkPublish(flow, limits, hasProperties))
     if (refused !== null) {
       if (flow.isKept) this.warn(`A message of the store cannot be sent: ${refused().message}`)
@@ -505,7 +517,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     runtime.changed()
   }
 
-  private submitHeld(publish: SessionOperation, { limits, hasProperties }: Connection): void {
+  private submitHeld(publish: SessionOperation, { limits, hasProperties }: SessionConnection): void {
     const refused = thrownBy(() => checkPublish(publish, limits, hasProperties))
     if (refused === null) this.submit(publish, false)
     else this.reject(publish, refused)
@@ -692,7 +704,7 @@ function checkPublish(publish: SessionOperation, limits: BrokerLimits | null, ha
 }
 
 /** The same for SUBSCRIBE and UNSUBSCRIBE. */
-function checkFilters({ kind, filters, isChecked }: SessionOperation, { limits }: Connection): void {
+function checkFilters({ kind, filters, isChecked }: SessionOperation, { limits }: SessionConnection): void {
   if (isChecked) return
   const call = filters as FiltersCall
   if (kind === COMMAND_SUBSCRIBE) limits?.checkSubscribe(call)

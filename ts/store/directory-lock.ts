@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { MqttError } from '../errors.js'
+import { MqttError } from '../mqtt/errors.js'
 
 /**
  * Keeps a directory for one store: by a socket in Linux' abstract name space, or a pipe on Windows, which goes with the

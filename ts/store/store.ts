@@ -1,4 +1,4 @@
-import { describeType, isObject, typeError } from '../validate.js'
+import { describeType, isObject, typeError } from '../support/validate.js'
 
 /** What a store keeps: a few bytes under a name of printable ASCII characters. */
 export type StoreRecord = readonly [key: string, value: Uint8Array]

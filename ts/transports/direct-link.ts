@@ -1,7 +1,7 @@
-import type { ConnectionTls } from '../binding.js'
-import type { ClientSettings } from '../client-settings.js'
-import { lookUp } from '../name-lookup.js'
+import type { ConnectionTls } from '../engine/binding.js'
+import type { ClientSettings } from '../options/client-settings.js'
 import type { Link, LinkFields } from './link.js'
+import { lookUp } from './name-lookup.js'
 import { socketFields } from './socket-options.js'
 
 /** A way that the native side makes all by itself: TCP or a unix socket, plain or with its own TLS. */

@@ -1,9 +1,9 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Binding, ConnectionTls } from '../binding.js'
-import { MqttError } from '../errors.js'
-import { isReset } from './failures.js'
+import type { Binding, ConnectionTls } from '../engine/binding.js'
+import { MqttError } from '../mqtt/errors.js'
 import type { Link, LinkFields } from './link.js'
+import { isReset } from './transport-error.js'
 
 /** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
 const LINGER = 2000

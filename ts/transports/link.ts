@@ -1,4 +1,4 @@
-import type { Binding, ConnectionOptions } from '../binding.js'
+import type { Binding, ConnectionOptions } from '../engine/binding.js'
 
 /** The fields of a connection's options that say where its bytes go. */
 export type LinkFields = Pick<

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import tls, { type SecureVersion, type ConnectionOptions as TLSConnectionOptions } from 'node:tls'
-import type { ConnectionTls } from '../binding.js'
+import type { ConnectionTls } from '../engine/binding.js'
 import { defaultRoots } from './root-certificates.js'
 import { anyHost } from './tls-options.js'
 

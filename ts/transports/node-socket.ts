@@ -1,12 +1,12 @@
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { addAbortSignal, type Duplex } from 'node:stream'
-import type { Binding } from '../binding.js'
-import type { ClientSettings } from '../client-settings.js'
-import { errnoText, systemError } from '../errno.js'
-import { MqttError } from '../errors.js'
-import { isReset } from './failures.js'
+import type { Binding } from '../engine/binding.js'
+import { MqttError } from '../mqtt/errors.js'
+import type { ClientSettings } from '../options/client-settings.js'
+import { errnoText, systemError } from '../support/errno.js'
 import { SocketConstants } from './socket-constants.js'
 import { type SocketFields, socketFields } from './socket-options.js'
+import { isReset } from './transport-error.js'
 
 const { IPPROTO_TCP, TCP_QUICKACK } = SocketConstants
 const ON = new Uint8Array(Int32Array.of(1).buffer)

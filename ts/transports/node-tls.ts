@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket } from 'node:tls'
-import { failureText, isReset } from './failures.js'
 import { tlsHost } from './native-tls.js'
 import { acknowledgeAtOnce, hearOut, type Maker, own } from './node-socket.js'
 import { handshakeError, nodeTlsFault, tlsError } from './tls-errors.js'
+import { failureText, isReset } from './transport-error.js'
 
 /**
  * TLS by `node:tls` over a stream: for WebSocket, for options that only it has, and for runtimes whose OpenSSL cannot

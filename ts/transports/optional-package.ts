@@ -1,4 +1,4 @@
-import { MqttError } from '../errors.js'
+import { MqttError } from '../mqtt/errors.js'
 
 /**
  * Loads a package that only some transports need, when it is first needed.

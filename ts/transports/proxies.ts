@@ -1,11 +1,11 @@
 import { request } from 'node:http'
 import { isIP, type Socket } from 'node:net'
-import { MqttError } from '../errors.js'
-import { lookUp } from '../name-lookup.js'
-import type { ProxySettings } from '../proxy-settings.js'
-import { failureText } from './failures.js'
+import { MqttError } from '../mqtt/errors.js'
+import type { ProxySettings } from '../options/proxy-settings.js'
+import { lookUp } from './name-lookup.js'
 import { connectSocket, type Maker } from './node-socket.js'
 import { loadOptional } from './optional-package.js'
+import { failureText } from './transport-error.js'
 
 type Kind = 'HTTP' | 'SOCKS4' | 'SOCKS5'
 

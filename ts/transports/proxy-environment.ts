@@ -1,6 +1,6 @@
-import { MqttError } from '../errors.js'
-import { ProxySettings } from '../proxy-settings.js'
-import { proxyFromUrl } from './proxy-url.js'
+import { MqttError } from '../mqtt/errors.js'
+import { ProxySettings } from '../options/proxy-settings.js'
+import { proxyFromUrl } from '../options/proxy-url.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,6 +1,6 @@
-import type { ConnectionOptions } from '../binding.js'
-import type { ClientSettings } from '../client-settings.js'
-import { lookUp } from '../name-lookup.js'
+import type { ConnectionOptions } from '../engine/binding.js'
+import type { ClientSettings } from '../options/client-settings.js'
+import { lookUp } from './name-lookup.js'
 
 /** How a socket is bound and set up, as the native side takes it. */
 export type SocketFields = Pick<ConnectionOptions, 'bindAddress' | 'bindPort' | 'socketOptions'>

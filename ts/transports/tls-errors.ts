@@ -1,4 +1,4 @@
-import { MqttError } from '../errors.js'
+import { MqttError } from '../mqtt/errors.js'
 
 /** What TLS did not like. */
 export interface TlsFault {

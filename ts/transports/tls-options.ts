@@ -4,10 +4,10 @@ import tls, {
   type SecureContext,
   type ConnectionOptions as TLSConnectionOptions,
 } from 'node:tls'
-import type { ClientSettings } from '../client-settings.js'
-import type { TLSParameters } from '../tls-parameters.js'
-import { transportError } from './failures.js'
+import type { ClientSettings } from '../options/client-settings.js'
+import type { TLSParameters } from '../options/tls-parameters.js'
 import { NOT_PEM, tlsError } from './tls-errors.js'
+import { transportError } from './transport-error.js'
 
 /** In place of the check that the certificate is for the host: with `tlsInsecure` any host will do. */
 export function anyHost(_host: string, _certificate: PeerCertificate): undefined {}

@@ -1,4 +1,4 @@
-# The one version that native/seam/symbols.json is about; without OpenSSL, because TLS is Node's.
+# The one version that native/paho/symbols.json is about; without OpenSSL, because TLS is Node's.
 vcpkg_check_linkage(ONLY_STATIC_LIBRARY)
 
 vcpkg_from_github(

@@ -1,4 +1,4 @@
-#include "streams/poller.h"
+#include "platform/poller.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "streams/system_calls.h"
+#include "platform/system_calls.h"
 
 namespace aiomqtt {
 namespace {

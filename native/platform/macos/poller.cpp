@@ -1,5 +1,5 @@
 // kqueue: a filter each for reading and writing, there while it is asked for.
-#include "streams/poller.h"
+#include "platform/poller.h"
 
 #include <sys/event.h>
 #include <sys/time.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "streams/system_calls.h"
+#include "platform/system_calls.h"
 
 namespace aiomqtt {
 namespace {

@@ -1,6 +1,6 @@
 // WSAPoll, which keeps no list of its own and cannot be told of a change while it waits: the list
 // is here, and whoever changes it ends the wait through a socket that is connected to itself.
-#include "streams/poller.h"
+#include "platform/poller.h"
 
 #include <algorithm>
 #include <mutex>
@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "streams/system_calls.h"
+#include "platform/system_calls.h"
 
 namespace aiomqtt {
 namespace {

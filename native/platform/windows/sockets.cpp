@@ -3,7 +3,7 @@
 #include <climits>
 
 #include "platform/socket.h"
-#include "streams/system_calls.h"
+#include "platform/system_calls.h"
 
 namespace aiomqtt {
 namespace {

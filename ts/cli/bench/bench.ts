@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
-import { Client } from '../../client.js'
+import { Client } from '../../client/client.js'
 import { type Action, runAction } from '../action.js'
 import { connect } from '../connect.js'
 import {

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
-import type { ClientSettings } from '../../client-settings.js'
-import { PacketTypes } from '../../packet-types.js'
-import { Properties } from '../../properties.js'
-import { ProtocolVersion } from '../../protocol-version.js'
-import { connackReasonCode } from '../../reason-code.js'
+import { PacketTypes } from '../../mqtt/packet-types.js'
+import { Properties } from '../../mqtt/properties.js'
+import { ProtocolVersion } from '../../mqtt/protocol-version.js'
+import { connackReasonCode } from '../../mqtt/reason-code.js'
+import type { ClientSettings } from '../../options/client-settings.js'
 import { Fault } from './checklist.js'
 
 /** What a broker answered to CONNECT. */

@@ -1,4 +1,4 @@
-import type { Properties } from '../../properties.js'
+import type { Properties } from '../../mqtt/properties.js'
 
 /** What a broker of MQTT 5 announced in CONNACK (3.2.2.3), a line each; what it did not say is MQTT's default. */
 export function limitsOf(properties: Properties): string[] {

@@ -1,0 +1,105 @@
+// In place of Paho's Heap module, which keeps every block in a tree under a lock and writes its
+// source line beside it: the C heap. Small blocks are zeroed, because code of Paho's relies on it
+// (the properties of a CONNACK without any, for one). A large payload is lent to Paho instead of
+// being copied: the block that Paho asks for to copy it to is the payload itself.
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "paho/seam.h"
+
+namespace {
+
+using aiomqtt::SharedBuffer;
+
+constexpr std::size_t kZeroedUpTo = 4096;
+
+// What this thread's call to Paho is about to lend.
+thread_local const SharedBuffer* offered = nullptr;
+
+// What Paho has borrowed and not freed. Never destroyed, as Paho's threads use it.
+struct Loans {
+  std::atomic<std::size_t> count{0};
+  std::mutex mutex;
+  std::unordered_map<const void*, SharedBuffer> blocks;
+};
+
+Loans& loans() {
+  static auto* const instance = new Loans;
+  return *instance;
+}
+
+void* lend(const SharedBuffer& buffer) {
+  Loans& all = loans();
+  const std::lock_guard lock(all.mutex);
+  all.blocks.emplace(buffer->data(), buffer);
+  ++all.count;
+  // Paho "copies" the payload to where it is, and then only reads it.
+  return const_cast<std::uint8_t*>(buffer->data());
+}
+
+// True if it was borrowed.
+bool give_back(const void* block) {
+  Loans& all = loans();
+  if (all.count.load(std::memory_order_acquire) == 0) return false;
+  SharedBuffer last;
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.blocks.find(block);
+  if (found == all.blocks.end()) return false;
+  last = std::move(found->second);
+  all.blocks.erase(found);
+  --all.count;
+  return true;
+}
+
+}  // namespace
+
+namespace aiomqtt::seam {
+
+Offer::Offer(const SharedBuffer& buffer) noexcept {
+  if (buffer) offered = &buffer;
+}
+
+Offer::~Offer() { offered = nullptr; }
+
+SharedBuffer borrowed(const void* block) {
+  Loans& all = loans();
+  if (all.count.load(std::memory_order_acquire) == 0) return nullptr;
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.blocks.find(block);
+  return found == all.blocks.end() ? nullptr : found->second;
+}
+
+}  // namespace aiomqtt::seam
+
+extern "C" {
+
+void* mymalloc(char*, int, std::size_t size) {
+  if (offered != nullptr && size == (*offered)->size()) {
+    return lend(*std::exchange(offered, nullptr));
+  }
+  if (size == 0) size = 1;
+  return size <= kZeroedUpTo ? std::calloc(1, size) : std::malloc(size);
+}
+
+void* myrealloc(char*, int, void* block, std::size_t size) {
+  return std::realloc(block, size == 0 ? 1 : size);
+}
+
+void myfree(char*, int, void* block) {
+  if (!give_back(block)) std::free(block);
+}
+
+// Paho's copy of what it was lent is the same block.
+void* seam_memcpy(void* to, const void* from, std::size_t size) {
+  return to == from ? to : std::memcpy(to, from, size);
+}
+
+int Heap_initialize() { return 0; }
+
+void Heap_terminate() {}
+
+}  // extern "C"

@@ -1,0 +1,109 @@
+import { MqttCodeError } from '../mqtt/errors.js'
+import { PacketTypes } from '../mqtt/packet-types.js'
+import type { Properties } from '../mqtt/properties.js'
+import { receivedReasonCode } from '../mqtt/reason-code.js'
+import { hasWildcard, sharedFilter } from '../mqtt/topic.js'
+import type { PublishCall } from './publish-arguments.js'
+import type { FiltersCall } from './subscribe-arguments.js'
+
+const RETAIN_NOT_SUPPORTED = 154
+const QOS_NOT_SUPPORTED = 155
+const TOPIC_ALIAS_INVALID = 148
+const PACKET_TOO_LARGE = 149
+const SHARED_SUBSCRIPTION_NOT_SUPPORTED = 158
+const SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED = 161
+const WILDCARD_SUBSCRIPTION_NOT_SUPPORTED = 162
+
+/**
+ * What an MQTT 5 broker said in CONNACK that it does not take (MQTT 5, 3.2.2.3). A call that asks for it is refused
+ * here, before anything is sent, with the reason code for which the broker would end the connection.
+ */
+export class BrokerLimits {
+  private readonly maximumQoS: number
+  private readonly retainAvailable: boolean
+  private readonly topicAliasMaximum: number
+  private readonly maximumPacketSize: number
+  private readonly wildcardsAvailable: boolean
+  private readonly identifiersAvailable: boolean
+  private readonly sharedAvailable: boolean
+  /** QoS 1 and 2 publishes that may be partway. */
+  readonly receiveMaximum: number
+
+  /** @param connack CONNACK's properties */
+  constructor(connack: Properties) {
+    this.maximumQoS = connack.maximumQoS ?? 2
+    this.retainAvailable = connack.retainAvailable !== 0
+    this.topicAliasMaximum = connack.topicAliasMaximum ?? 0
+    this.maximumPacketSize = connack.maximumPacketSize ?? Number.POSITIVE_INFINITY
+    this.wildcardsAvailable = connack.wildcardSubscriptionAvailable !== 0
+    this.identifiersAvailable = connack.subscriptionIdentifierAvailable !== 0
+    this.receiveMaximum = connack.receiveMaximum ?? 0xffff
+    this.sharedAvailable = connack.sharedSubscriptionAvailable !== 0
+  }
+
+  checkPublish({ qos, retain, topic, payload, properties, encodedProperties }: PublishCall): void {
+    if (qos > this.maximumQoS) throw refusal(QOS_NOT_SUPPORTED)
+    if (retain && !this.retainAvailable) throw refusal(RETAIN_NOT_SUPPORTED)
+    if ((properties?.topicAlias ?? 0) > this.topicAliasMaximum) throw refusal(TOPIC_ALIAS_INVALID)
+    if (this.maximumPacketSize === Number.POSITIVE_INFINITY) return
+    const identifierLength = qos > 0 ? 2 : 0
+    const payloadLength = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+    this.checkSize(
+      2 + Buffer.byteLength(topic) + identifierLength + lengthOf(encodedProperties) + payloadLength,
+    )
+  }
+
+  /**
+   * A publish that another connection was to send, or none.
+   * @param contentLength the lengths of its topic, its payload and its properties with their prefix, together
+   */
+  checkEncoded(qos: number, retain: boolean, hasProperties: boolean, contentLength: number): void {
+    if (qos > this.maximumQoS) throw refusal(QOS_NOT_SUPPORTED)
+    if (retain && !this.retainAvailable) throw refusal(RETAIN_NOT_SUPPORTED)
+    this.checkSize(2 + (qos > 0 ? 2 : 0) + (hasProperties ? 0 : 1) + contentLength)
+  }
+
+  checkSubscribe(call: FiltersCall): void {
+    if (!this.identifiersAvailable && call.properties?.subscriptionIdentifier !== undefined) {
+      throw refusal(SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED)
+    }
+    for (const { filter } of call.filters) {
+      const shared = sharedFilter(filter)
+      if (shared !== null && !this.sharedAvailable) throw refusal(SHARED_SUBSCRIPTION_NOT_SUPPORTED)
+      if (!this.wildcardsAvailable && hasWildcard(shared ?? filter)) {
+        throw refusal(WILDCARD_SUBSCRIPTION_NOT_SUPPORTED)
+      }
+    }
+    this.checkFiltersSize(call, 1)
+  }
+
+  /** @param optionsLength bytes of options that each filter has: 1 in SUBSCRIBE, 0 in UNSUBSCRIBE */
+  checkFiltersSize({ filters, encodedProperties }: FiltersCall, optionsLength: 0 | 1): void {
+    if (this.maximumPacketSize === Number.POSITIVE_INFINITY) return
+    let length = 2 + lengthOf(encodedProperties)
+    for (const { filter } of filters) length += 2 + Buffer.byteLength(filter) + optionsLength
+    this.checkSize(length)
+  }
+
+  /** @param remaining the length of what follows a packet's fixed header */
+  checkSize(remaining: number): void {
+    const size = 1 + variableByteLength(remaining) + remaining
+    if (size > this.maximumPacketSize) throw refusal(PACKET_TOO_LARGE)
+  }
+}
+
+/** In a packet the length of no properties is a byte too. */
+function lengthOf(encodedProperties: Uint8Array | null): number {
+  return encodedProperties === null ? 1 : encodedProperties.length
+}
+
+function variableByteLength(value: number): number {
+  if (value < 0x80) return 1
+  if (value < 0x4000) return 2
+  return value < 0x20_0000 ? 3 : 4
+}
+
+/** The error for a reason code of DISCONNECT. */
+export function refusal(code: number): MqttCodeError {
+  return new MqttCodeError(receivedReasonCode(PacketTypes.DISCONNECT, code) ?? code)
+}

@@ -1,0 +1,353 @@
+import { type Callable, CallSite } from '../support/call-site.js'
+import { Deadlines } from '../support/deadlines.js'
+import type { Logger } from '../support/logger.js'
+import {
+  type Binding,
+  EVENT_AUTH,
+  EVENT_CLOSED,
+  EVENT_DONE,
+  EVENT_MESSAGE,
+  EVENT_OPENED,
+  EVENT_RECEIVED,
+  EVENT_RELEASED,
+  EVENT_SESSION,
+  EVENT_TOPIC,
+  EVENT_TRACE,
+  MOST_RECORDS,
+  RECORD_WORDS,
+} from './binding.js'
+import { CommandBatch, FULL_BATCH } from './command-batch.js'
+import type { Acknowledger } from './held-message.js'
+import { HeldMessage } from './held-message.js'
+import { loadAddon } from './load-addon.js'
+import { MESSAGE_HAS_PROPERTIES, Message, TopicName } from './message.js'
+
+/** A turn of the event loop stops draining after this many records … */
+const TURN_RECORDS = 1024
+/** … or milliseconds, and goes on in the next one, so that a flood starves neither timers nor other sockets. */
+const TURN_MILLISECONDS = 2
+
+/**
+ * What arrives is copied into slabs of this size, and messages are views of them. Small, because a message
+ * that somebody keeps keeps its whole slab; still large enough that a slab costs little for each of its messages. A
+ * larger message has a slab of its own.
+ */
+const SLAB_SIZE = 16 * 1024
+/** A slab with less room than this left is replaced. */
+const SLAB_REST = 1024
+
+/** Taking down where a call came from costs microseconds (see rejection.ts); so many take half a percent of a core. */
+const CALL_SITES_A_SECOND = 1000
+
+const NO_BYTES = new Uint8Array(0)
+
+/** Where a connection's events go. Bytes are valid only during the call. */
+export interface ConnectionEvents {
+  /** Whether the connection speaks MQTT 5. */
+  readonly hasProperties: boolean
+  /** What its messages' `ack()` does; null where the engine acknowledges. */
+  readonly acknowledgements: Acknowledger | null
+  message(message: Message): void
+  opened(sessionPresent: boolean, properties: Buffer): void
+  /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
+  received(operation: number): void
+  /** @param properties AUTH's, raw */
+  auth(code: number, properties: Buffer): void
+  /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
+  released(identifier: number): void
+  /** Comes before `closed()`, with the bytes that the connection has received and sent. */
+  session(state: Uint8Array, received: number, sent: number): void
+  done(operation: number, code: number, bytes: Uint8Array): void
+  closed(cause: number, code: number, errno: number, bytes: Buffer): void
+}
+
+/** Something to do when the events of this turn of the event loop have been delivered. */
+export interface TurnTask {
+  endTurn(): void
+}
+
+/**
+ * The half of the client that there is once for each environment (main thread or worker): it moves what crosses
+ * the native boundary, for all clients together, and keeps the event loop alive while promises are pending.
+ */
+export class Runtime {
+  /** What leaves at the end of this tick. After writing to it call `changed()`. */
+  readonly commands = new CommandBatch()
+  readonly deadlines = new Deadlines(() => this.drain())
+
+  /** Counts the turns of the event loop in which something came. */
+  turn = 0
+
+  private readonly connections = new Map<number, ConnectionEvents>()
+  /** By the ids that the native side gives them. */
+  private readonly topics: TopicName[] = []
+  private readonly traced: Logger[] = []
+  private turnTasks: TurnTask[] = []
+
+  private readonly index = new Uint32Array(MOST_RECORDS * RECORD_WORDS)
+  /** The same words; signed ones are small integers to the engine, whatever their value. */
+  private readonly words = new Int32Array(this.index.buffer)
+  private slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+  private slabUsed = 0
+
+  private continuation: NodeJS.Immediate | null = null
+  private tickEnds = false
+  private pending = 0
+  /** Bytes of the payloads that were staged for the commands at hand. */
+  private staged = 0
+  private callSitesLeft = 0
+  private callSitesUntil = 0
+
+  constructor(readonly binding: Binding) {
+    binding.attach(() => this.drain())
+  }
+
+  /** Delivers the events of a connection to `events`, until its CLOSED. */
+  listen(connection: number, events: ConnectionEvents): void {
+    this.connections.set(connection, events)
+  }
+
+  /** Has Paho's trace written to a logger, until `untrace()`; each call counts. */
+  trace(logger: Logger): void {
+    this.traced.push(logger)
+    if (this.traced.length === 1) this.binding.trace(true)
+  }
+
+  untrace(logger: Logger): void {
+    this.traced.splice(this.traced.indexOf(logger), 1)
+    if (this.traced.length === 0) this.binding.trace(false)
+  }
+
+  /** A promise was given out: the event loop stays alive until `release()`. */
+  hold(): void {
+    if (this.pending++ > 0) return
+    this.binding.hold()
+    this.continuation?.ref()
+  }
+
+  /** A promise was settled. */
+  release(): void {
+    if (--this.pending === 0) this.binding.release()
+  }
+
+  /** Copies the payload of the PUBLISH command that was just added (`PUBLISH_STAGED`). */
+  stage(payload: Uint8Array): void {
+    this.binding.stage(payload)
+    this.staged += payload.length
+  }
+
+  /** Commands or deadlines were added. */
+  changed(): void {
+    if (this.commands.length + this.staged >= FULL_BATCH) this.submit()
+    this.noteTick()
+  }
+
+  /** Sees to it that the tick's end is noticed. Submits nothing: a command may still be taken back. */
+  private noteTick(): void {
+    if (this.tickEnds) return
+    this.tickEnds = true
+    // Not a microtask: a tick callback runs after all microtasks, of which many may have something to send.
+    process.nextTick(endTick, this)
+  }
+
+  /**
+   * Where a call came from, for the stack of its error; null when there were too many calls to take them all down.
+   * @param entry the public method that is running
+   */
+  callSite(entry: Callable): CallSite | null {
+    const now = this.deadlines.time
+    if (now >= this.callSitesUntil) {
+      this.callSitesUntil = now + 1000
+      this.callSitesLeft = CALL_SITES_A_SECOND
+    }
+    this.noteTick()
+    return this.callSitesLeft-- > 0 ? new CallSite(entry) : null
+  }
+
+  /** Calls `task.endTurn()` once the events at hand have been delivered. */
+  afterTurn(task: TurnTask): void {
+    this.turnTasks.push(task)
+  }
+
+  /** @internal */
+  endTick(): void {
+    this.tickEnds = false
+    this.submit()
+  }
+
+  private submit(): void {
+    this.deadlines.endTick()
+    const { commands } = this
+    if (commands.length === 0) return
+    this.binding.submit(commands.bytes, commands.length)
+    commands.clear()
+    this.staged = 0
+  }
+
+  private drain(): void {
+    this.turn++
+    const deadline = performance.now() + TURN_MILLISECONDS
+    let records = 0
+    for (;;) {
+      const count = this.binding.drain(this.slab, this.slabUsed, this.index)
+      if (count === 0) break
+      if (count < 0) {
+        if (!this.drainLent()) this.replaceSlab(-count)
+        continue
+      }
+      this.route(count)
+      if (this.slab.length - this.slabUsed < SLAB_REST) this.replaceSlab(SLAB_SIZE)
+      records += count
+      if (records >= TURN_RECORDS || performance.now() >= deadline) {
+        this.continueLater()
+        break
+      }
+    }
+    this.endTurn()
+  }
+
+  /** Goes on draining in the next turn; that alone does not keep the event loop alive. */
+  private continueLater(): void {
+    if (this.continuation !== null) return
+    this.continuation = setImmediate(() => {
+      this.continuation = null
+      this.drain()
+    })
+    if (this.pending === 0) this.continuation.unref()
+  }
+
+  /** Delivers what is large from where it was read, if it is there; it has a slab of its own then. */
+  private drainLent(): boolean {
+    const lent = this.binding.lend()
+    if (lent === null) return false
+    const { slab, slabUsed } = this
+    this.slab = lent
+    this.route(this.binding.drain(lent, 0, this.index))
+    this.slab = slab
+    this.slabUsed = slabUsed
+    return true
+  }
+
+  private replaceSlab(room: number): void {
+    this.slab = Buffer.allocUnsafeSlow(Math.max(room, SLAB_SIZE))
+    this.slabUsed = 0
+  }
+
+  private endTurn(): void {
+    if (this.turnTasks.length === 0) return
+    const tasks = this.turnTasks
+    this.turnTasks = []
+    for (const task of tasks) task.endTurn()
+  }
+
+  /** Delivers `count` records. What a user's logger or queue throws must not cost the others their events. */
+  private route(count: number): void {
+    let next = 0
+    while (next < count) {
+      try {
+        for (; next < count; next++) this.deliver(next * RECORD_WORDS)
+      } catch (error) {
+        next++
+        process.nextTick(rethrow, error)
+      }
+    }
+  }
+
+  private deliver(at: number): void {
+    const { words } = this
+    const head = words[at] as number
+    const kind = head & 0xff
+    const connection = words[at + 1] as number
+    const offset = words[at + 3] as number
+    const length = words[at + 4] as number
+    if (kind === EVENT_MESSAGE) {
+      const propertiesLength = words[at + 5] as number
+      const payloadLength = words[at + 6] as number
+      this.slabUsed = offset + length + propertiesLength + payloadLength
+      const events = this.connections.get(connection)
+      if (events === undefined) return
+      const topic = words[at + 2] as number
+      const flags = (head >>> 8) | (events.hasProperties ? MESSAGE_HAS_PROPERTIES : 0)
+      const name = topic < 0 ? null : (this.topics[topic] as TopicName)
+      const mid = words[at + 7] as number
+      const { slab } = this
+      const { acknowledgements } = events
+      events.message(
+        acknowledgements === null || mid === 0
+          ? new Message(name, slab, offset, length, propertiesLength, payloadLength, flags, mid)
+          : new HeldMessage(
+              acknowledgements,
+              name,
+              slab,
+              offset,
+              length,
+              propertiesLength,
+              payloadLength,
+              flags,
+              mid,
+            ),
+      )
+      return
+    }
+    if (length > 0) this.slabUsed = offset + length
+    if (kind === EVENT_TOPIC) {
+      this.topics[words[at + 2] as number] = new TopicName(
+        this.slab.toString('utf8', offset, offset + length),
+        length,
+      )
+      return
+    }
+    if (kind === EVENT_TRACE) {
+      const line = `Paho: ${this.slab.toString('utf8', offset, offset + length)}`
+      for (const logger of new Set(this.traced)) logger.debug(line)
+      return
+    }
+    const events = this.connections.get(connection)
+    if (events === undefined) return
+    if (kind === EVENT_DONE) {
+      const bytes = length === 0 ? NO_BYTES : this.slab.subarray(offset, offset + length)
+      events.done(words[at + 2] as number, words[at + 5] as number, bytes)
+    } else if (kind === EVENT_RECEIVED) {
+      events.received(words[at + 2] as number)
+    } else if (kind === EVENT_AUTH) {
+      events.auth(words[at + 5] as number, this.slab.subarray(offset, offset + length))
+    } else if (kind === EVENT_RELEASED) {
+      events.released(words[at + 2] as number)
+    } else if (kind === EVENT_OPENED) {
+      events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
+    } else if (kind === EVENT_SESSION) {
+      const { index } = this
+      const received = wide(index[at + 2] as number, index[at + 5] as number)
+      const sent = wide(index[at + 6] as number, index[at + 7] as number)
+      events.session(this.slab.subarray(offset, offset + length), received, sent)
+    } else if (kind === EVENT_CLOSED) {
+      this.connections.delete(connection)
+      const bytes = this.slab.subarray(offset, offset + length)
+      events.closed(words[at + 2] as number, words[at + 5] as number, words[at + 6] as number, bytes)
+    }
+  }
+}
+
+/** A number of more than 32 bits. */
+function wide(low: number, high: number): number {
+  return high * 2 ** 32 + low
+}
+
+function endTick(runtime: Runtime): void {
+  runtime.endTick()
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+let shared: Runtime | undefined
+
+/**
+ * This environment's runtime; the addon is loaded when it is first needed.
+ * @throws {Error} the addon cannot be loaded; the error says why and what to do
+ */
+export function runtime(): Runtime {
+  shared ??= new Runtime(loadAddon())
+  return shared
+}

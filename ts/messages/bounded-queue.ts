@@ -1,0 +1,134 @@
+import type { Message } from '../engine/message.js'
+import { FifoQueue, type MessageQueue } from './queues.js'
+
+/** What happens to a message when the queue has no room: see `ClientOptions.overflow`. */
+export type Overflow = 'drop-newest' | 'drop-oldest' | 'backpressure'
+
+/** Messages that `'backpressure'` lets wait when the client's options set no bound. */
+export const USUAL_BACKPRESSURE = 10_000
+
+/** Reading goes on when the queue is down to this share of its bounds. */
+const RESUME_AT = 0.5
+
+/** The bounds of a queue, and what to do at them. */
+export interface QueueBounds {
+  readonly overflow: Overflow
+  /** `Infinity` for no limit. */
+  readonly maxQueuedIncomingMessages: number
+  /** `Infinity` for no limit; counts topics, properties and payloads. */
+  readonly maxQueuedIncomingBytes: number
+}
+
+/** Who acts upon a queue's being full. */
+export interface QueueFlow {
+  /** A message was dropped: the newest, or the oldest. */
+  onDrop(message: Message, which: 'newest' | 'oldest'): void
+  /** `'backpressure'`: the broker must wait, or may send again. */
+  onPause(paused: boolean): void
+}
+
+/** A client's queue of messages, whatever its kind, with its bounds. */
+export class BoundedQueue {
+  /** Whether the broker is made to wait. */
+  isPaused = false
+
+  private readonly maxMessages: number
+  private readonly maxBytes: number
+  /** The queue, if nothing bounds it and its messages can be looked through: then nothing is counted. */
+  private readonly plain: FifoQueue<Message> | null
+  /** Bytes of the messages in it. */
+  private counted = 0
+
+  constructor(
+    private readonly queue: MessageQueue<Message>,
+    private readonly bounds: QueueBounds,
+    private readonly flow: QueueFlow,
+  ) {
+    this.maxMessages = bounds.maxQueuedIncomingMessages
+    this.maxBytes = bounds.maxQueuedIncomingBytes
+    const isUnlimited =
+      this.maxMessages === Number.POSITIVE_INFINITY && this.maxBytes === Number.POSITIVE_INFINITY
+    if (isUnlimited && bounds.overflow === 'backpressure') this.maxMessages = USUAL_BACKPRESSURE
+    const isPlain = isUnlimited && bounds.overflow !== 'backpressure'
+    this.plain = isPlain && queue.constructor === FifoQueue ? (queue as FifoQueue<Message>) : null
+  }
+
+  get length(): number {
+    return this.queue.length
+  }
+
+  /** Bytes of the messages in it. */
+  get bytes(): number {
+    if (this.plain === null) return this.counted
+    let bytes = 0
+    for (const message of this.plain) bytes += message.size
+    return bytes
+  }
+
+  /** Takes a message in, if the bounds let it. */
+  put(message: Message): void {
+    if (this.plain !== null) {
+      this.plain.put(message)
+      return
+    }
+    const size = message.size
+    if (this.bounds.overflow === 'backpressure') {
+      this.keep(message, size)
+      if (!this.isPaused && this.isFull()) this.setPaused(true)
+      return
+    }
+    if (this.bounds.overflow === 'drop-oldest' && size <= this.maxBytes) {
+      while (!this.hasRoomFor(size)) this.drop(this.remove(), 'oldest')
+    }
+    if (this.hasRoomFor(size)) this.keep(message, size)
+    else this.drop(message, 'newest')
+  }
+
+  /** The next message; only while `length` is not 0. */
+  take(): Message {
+    if (this.plain !== null) return this.plain.get() as Message
+    const message = this.remove()
+    if (this.isPaused && this.isDrained()) this.setPaused(false)
+    return message
+  }
+
+  /** Drops all that is in it, as nobody is going to want it. */
+  clear(): void {
+    while (this.queue.length > 0) this.queue.get()?.drop()
+    this.counted = 0
+    if (this.isPaused) this.setPaused(false)
+  }
+
+  private hasRoomFor(size: number): boolean {
+    return this.queue.length < this.maxMessages && this.counted + size <= this.maxBytes
+  }
+
+  private isFull(): boolean {
+    return this.queue.length >= this.maxMessages || this.counted >= this.maxBytes
+  }
+
+  private isDrained(): boolean {
+    return this.queue.length <= this.maxMessages * RESUME_AT && this.counted <= this.maxBytes * RESUME_AT
+  }
+
+  private keep(message: Message, size: number): void {
+    this.counted += size
+    this.queue.put(message)
+  }
+
+  private remove(): Message {
+    const message = this.queue.get() as Message
+    this.counted -= message.size
+    return message
+  }
+
+  private drop(message: Message, which: 'newest' | 'oldest'): void {
+    message.drop()
+    this.flow.onDrop(message, which)
+  }
+
+  private setPaused(paused: boolean): void {
+    this.isPaused = paused
+    this.flow.onPause(paused)
+  }
+}

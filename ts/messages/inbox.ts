@@ -1,0 +1,279 @@
+import type { Message } from '../engine/message.js'
+import { runtime, type TurnTask } from '../engine/runtime.js'
+import { MqttError } from '../mqtt/errors.js'
+import { type Abortable, listen, unlisten } from '../support/abort-signals.js'
+import { type Callable, type CallSite, rejection } from '../support/call-site.js'
+import { BoundedQueue, type QueueBounds } from './bounded-queue.js'
+import { createQueue, FifoQueue, type QueueType } from './queues.js'
+import { MessageSource } from './upstream.js'
+import { FilterViews, type Recipient } from './views.js'
+
+/**
+ * Messages taken one after the other without the event loop in between. A queue of any length would otherwise be
+ * worked off in microtasks, before any timer or socket has its turn.
+ */
+const TAKEN_A_TURN = 1024
+
+type Result = IteratorResult<Message | Message[], undefined>
+
+/** A pending `next()`. */
+class Waiter implements Abortable {
+  constructor(
+    private readonly inbox: Inbox,
+    /** Who waits, for `return()`. */
+    readonly owner: object,
+    /** The largest batch wanted, or 0 for a message alone. */
+    readonly batch: number,
+    private readonly signal: AbortSignal | undefined,
+    private readonly site: CallSite | null,
+    private readonly resolve: (result: Result | Promise<never>) => void,
+    private readonly reject: (reason: unknown) => void,
+  ) {
+    if (signal !== undefined) listen(signal, this)
+    runtime().hold()
+  }
+
+  settle(result: Result): void {
+    this.release()
+    this.resolve(result)
+  }
+
+  fail(make: () => MqttError): void {
+    this.release()
+    if (this.site === null) this.resolve(rejection(make))
+    else this.reject(this.site.attach(make()))
+  }
+
+  abort(reason: unknown): void {
+    this.release()
+    this.inbox.withdraw(this)
+    this.reject(reason)
+  }
+
+  private release(): void {
+    if (this.signal !== undefined) unlisten(this.signal, this)
+    runtime().release()
+  }
+}
+
+/** What the client's options say about each queue of its incoming messages. */
+export interface InboxSettings extends QueueBounds {
+  readonly queueType: QueueType
+}
+
+/** A message was dropped, the newest or the oldest, because a queue was full. */
+export type OnDrop = (message: Message, which: 'newest' | 'oldest') => void
+
+/**
+ * Incoming messages and who waits for them: a client's, of which all its iterators are views, or those of them that
+ * match a filter. The client's outlives connections: what one left is delivered before its end is reported.
+ */
+export class Inbox implements Recipient, TurnTask {
+  readonly takesAlone = false
+  /** In the order of their calls. If a message waits as well, `endTurn()` is going to come. */
+  private waiters: Waiter[] = []
+  /** Messages taken at once since the turn `turn` of the event loop began. */
+  private taken = 0
+  private turn = 0
+  /** The queue gives out what it took in, in its order, so that it can be passed by. */
+  private readonly isFifo: boolean
+  /** Whether this was a filtered part that has been given up, so that nothing comes any more. */
+  isOver = false
+
+  private readonly queue: BoundedQueue
+  /** Who gets what matches a filter instead; null while there are none. */
+  private views: FilterViews | null = null
+
+  /**
+   * @param whole what this is a filtered part of; null for a client's own
+   * @throws what the constructor of a queue of the user's own throws
+   */
+  constructor(
+    private readonly settings: InboxSettings,
+    private readonly onDrop: OnDrop,
+    private readonly whole: Inbox | null = null,
+    private readonly source: MessageSource = new MessageSource(),
+  ) {
+    const queue = createQueue<Message>(settings.queueType)
+    this.isFifo = queue.constructor === FifoQueue
+    this.queue = new BoundedQueue(queue, settings, {
+      onDrop,
+      onPause: (paused) => source.change(paused),
+    })
+  }
+
+  get length(): number {
+    return this.queue.length
+  }
+
+  /** What waits in the queues of this and of its parts: messages, and bytes of topics, properties and payloads. */
+  get waiting(): { queued: number; queuedBytes: number } {
+    let queued = this.queue.length
+    let queuedBytes = this.queue.bytes
+    for (const part of this.views?.recipients ?? []) {
+      if (!(part instanceof Inbox)) continue
+      const { waiting } = part
+      queued += waiting.queued
+      queuedBytes += waiting.queuedBytes
+    }
+    return { queued, queuedBytes }
+  }
+
+  /** Takes in a message, or drops it if there is no room. */
+  push(message: Message): void {
+    if (this.views?.push(message) === true) return
+    const { queue } = this
+    const waiter = this.waiters[0]
+    if (waiter === undefined) {
+      queue.put(message)
+    } else if (waiter.batch === 0 && queue.length === 0 && this.isFifo) {
+      this.waiters.shift()
+      waiter.settle({ value: message, done: false })
+    } else {
+      if (queue.length === 0) runtime().afterTurn(this)
+      queue.put(message)
+    }
+  }
+
+  /**
+   * Whether there is a message to take at once. There is not always one while `length` is not 0: who was here
+   * before comes first, and after many at once the event loop has its turn, however long the queue is.
+   */
+  get isReady(): boolean {
+    if (this.queue.length === 0 || this.waiters.length > 0) return false
+    return this.taken < TAKEN_A_TURN || this.isNewTurn()
+  }
+
+  /** Only while `isReady`. */
+  take(): Message {
+    this.taken++
+    return this.queue.take()
+  }
+
+  /** Only while `isReady`. */
+  takeBatch(most: number): Message[] {
+    const { queue } = this
+    const length = Math.min(queue.length, most)
+    const batch: Message[] = []
+    for (let i = 0; i < length; i++) batch.push(queue.take())
+    this.taken += length
+    return batch
+  }
+
+  /** @returns the error to report when there is no message and none can come; null otherwise */
+  failure(): MqttError | null {
+    const { hasEnded, cause } = this.source
+    return hasEnded && this.queue.length === 0 ? disconnected(cause) : null
+  }
+
+  /**
+   * Waits for a message, or with `batch` for a batch of at most as many.
+   * @param entry the public method that is running
+   */
+  wait(owner: object, batch: number, signal: AbortSignal | undefined, entry: Callable): Promise<Result> {
+    const site = runtime().callSite(entry)
+    if (this.queue.length > 0 && this.waiters.length === 0) setImmediate(() => this.endTurn())
+    return new Promise((resolve, reject) => {
+      this.waiters.push(new Waiter(this, owner, batch, signal, site, resolve, reject))
+    })
+  }
+
+  /** Takes a waiter out of the line. */
+  withdraw(waiter: Waiter): void {
+    this.waiters.splice(this.waiters.indexOf(waiter), 1)
+  }
+
+  /** What matches a filter goes into a part of its own from now on. */
+  part(filter: string): Inbox {
+    const part = new Inbox(this.settings, this.onDrop, this, this.source)
+    if (this.isOver) part.isOver = true
+    else this.divert(filter, part)
+    return part
+  }
+
+  /** What matches a filter goes to `recipient` from now on. */
+  divert(filter: string, recipient: Recipient): void {
+    this.views ??= new FilterViews()
+    this.views.add(filter, recipient)
+  }
+
+  /** Undoes `divert()`. */
+  restore(recipient: Recipient): void {
+    this.views?.delete(recipient)
+    if (this.views?.isEmpty) this.views = null
+  }
+
+  /** Ends what `owner` waits for, without a message; a filtered part is given up. */
+  leave(owner: object): void {
+    if (this.whole !== null) this.giveUp(this.whole)
+    else this.dismiss((waiter) => waiter.owner === owner)
+  }
+
+  /**
+   * A connection is there.
+   * @param pause stops it reading what the broker sends, or lets it go on
+   */
+  open(pause: (paused: boolean) => void): void {
+    this.source.open(pause)
+  }
+
+  /** The connection is gone: who waits is told, once there is no message left. */
+  close(cause: MqttError | null): void {
+    this.source.close(cause)
+    this.end(cause)
+  }
+
+  end(cause: MqttError | null): void {
+    this.serve()
+    const { waiters } = this
+    this.waiters = []
+    for (const waiter of waiters) waiter.fail(() => disconnected(cause))
+    for (const recipient of this.views?.recipients ?? []) recipient.end(cause)
+  }
+
+  endTurn(): void {
+    this.taken = 0
+    this.serve()
+  }
+
+  /** Gives this part and its own parts up, with what is in their queues. */
+  private giveUp(whole: Inbox): void {
+    if (this.isOver) return
+    this.isOver = true
+    whole.restore(this)
+    for (const part of [...(this.views?.recipients ?? [])]) if (part instanceof Inbox) part.giveUp(this)
+    this.queue.clear()
+    this.dismiss(() => true)
+  }
+
+  private dismiss(leaves: (waiter: Waiter) => boolean): void {
+    const left = this.waiters.filter(leaves)
+    if (left.length === 0) return
+    this.waiters = this.waiters.filter((waiter) => !leaves(waiter))
+    for (const waiter of left) waiter.settle({ value: undefined, done: true })
+  }
+
+  private isNewTurn(): boolean {
+    const { turn } = runtime()
+    if (turn === this.turn) return false
+    this.turn = turn
+    this.taken = 0
+    return true
+  }
+
+  /** Gives what is queued to who waits, first come, first served. */
+  private serve(): void {
+    while (this.waiters.length > 0 && this.queue.length > 0) {
+      const waiter = this.waiters.shift() as Waiter
+      const value = waiter.batch === 0 ? this.take() : this.takeBatch(waiter.batch)
+      waiter.settle({ value, done: false })
+    }
+  }
+}
+
+function disconnected(cause: MqttError | null): MqttError {
+  return new MqttError('Disconnected during message iteration', {
+    code: 'ERR_MQTT_DISCONNECTED',
+    cause: cause ?? undefined,
+  })
+}

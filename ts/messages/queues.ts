@@ -1,0 +1,194 @@
+import { describeType, typeError } from '../support/validate.js'
+
+/**
+ * What the client asks of a queue of incoming messages. It calls `get()` only while `length` is not zero,
+ * and keeps to its bounds itself.
+ */
+export interface MessageQueue<T> {
+  /** Takes a message in. */
+  put(message: T): void
+  /** Takes the next message out. */
+  get(): T | undefined
+  /** How many are in it. */
+  readonly length: number
+}
+
+/** What {@link PriorityQueue} orders by: a message has its packet identifier, 0 for QoS 0. */
+export interface Ranked {
+  /** The packet identifier. */
+  readonly mid: number
+}
+
+/** A class of queues, made without arguments: the option `queueType`. */
+export type QueueType = new () => MessageQueue<Ranked>
+
+const SMALLEST_RING = 64
+
+/** First in, first out: the default. A ring whose size follows its contents, so that both ends cost O(1). */
+export class FifoQueue<T = Ranked> implements MessageQueue<T> {
+  // The size is a power of two, so that a mask wraps the positions.
+  #ring: Array<T | undefined> = new Array(SMALLEST_RING)
+  #head = 0
+  #length = 0
+
+  /** How many messages are in it. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Takes a message in. */
+  put(message: T): void {
+    if (this.#length === this.#ring.length) this.#resize(this.#length * 2)
+    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = message
+    this.#length++
+  }
+
+  /** The oldest message, or undefined when there is none. */
+  get(): T | undefined {
+    if (this.#length === 0) return undefined
+    const message = this.#ring[this.#head]
+    this.#ring[this.#head] = undefined
+    this.#head = (this.#head + 1) & (this.#ring.length - 1)
+    this.#length--
+    // At a quarter, not at half: a queue that wavers around one length must not be copied each time.
+    if (this.#ring.length > SMALLEST_RING && this.#length * 4 <= this.#ring.length) {
+      this.#resize(this.#ring.length / 2)
+    }
+    return message
+  }
+
+  /** The messages from the oldest to the newest; they stay. */
+  *[Symbol.iterator](): Generator<T, void> {
+    for (let index = 0; index < this.#length; index++) {
+      yield this.#ring[(this.#head + index) & (this.#ring.length - 1)] as T
+    }
+  }
+
+  #resize(size: number): void {
+    const ring: Array<T | undefined> = new Array(size)
+    const mask = this.#ring.length - 1
+    for (let index = 0; index < this.#length; index++) {
+      ring[index] = this.#ring[(this.#head + index) & mask]
+    }
+    this.#ring = ring
+    this.#head = 0
+  }
+}
+
+/** Last in, first out: the newest message first. */
+export class LifoQueue<T = Ranked> implements MessageQueue<T> {
+  readonly #stack: T[] = []
+
+  /** How many messages are in it. */
+  get length(): number {
+    return this.#stack.length
+  }
+
+  /** Takes a message in. */
+  put(message: T): void {
+    this.#stack.push(message)
+  }
+
+  /** The newest message, or undefined when there is none. */
+  get(): T | undefined {
+    return this.#stack.pop()
+  }
+}
+
+/**
+ * The least message first, by `compare()`: by `mid` as in Python, so that QoS 0 comes first. Override
+ * `compare()` for another order. Of messages that compare equal the one that came first leaves first.
+ */
+export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T> {
+  // Two heaps in step: the messages, and the order of their arrival, which decides between equals.
+  readonly #heap: T[] = []
+  readonly #arrivals: number[] = []
+  #arrival = 0
+
+  /** How many messages are in it. */
+  get length(): number {
+    return this.#heap.length
+  }
+
+  /** Negative when `a` leaves before `b`, positive when after it, 0 when their arrival decides. */
+  compare(a: T, b: T): number {
+    return a.mid - b.mid
+  }
+
+  /** Takes a message in. */
+  put(message: T): void {
+    const arrival = this.#arrival++
+    let hole = this.#heap.length
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1
+      if (!this.#isBefore(message, arrival, parent)) break
+      this.#move(parent, hole)
+      hole = parent
+    }
+    this.#heap[hole] = message
+    this.#arrivals[hole] = arrival
+  }
+
+  /** The least message, or undefined when there is none. */
+  get(): T | undefined {
+    const least = this.#heap[0]
+    const last = this.#heap.pop()
+    const arrival = this.#arrivals.pop()
+    if (last !== undefined && arrival !== undefined && this.#heap.length > 0) this.#sink(last, arrival)
+    return least
+  }
+
+  /** Puts a message in place of the one at the top, and as far down as it belongs. */
+  #sink(message: T, arrival: number): void {
+    const length = this.#heap.length
+    let hole = 0
+    for (;;) {
+      let child = hole * 2 + 1
+      if (child >= length) break
+      const right = child + 1
+      if (right < length && this.#isBefore(this.#at(right), this.#arrivalAt(right), child)) child = right
+      if (this.#isBefore(message, arrival, child)) break
+      this.#move(child, hole)
+      hole = child
+    }
+    this.#heap[hole] = message
+    this.#arrivals[hole] = arrival
+  }
+
+  #isBefore(message: T, arrival: number, index: number): boolean {
+    const order = this.compare(message, this.#at(index))
+    return order === 0 ? arrival < this.#arrivalAt(index) : order < 0
+  }
+
+  #move(from: number, to: number): void {
+    this.#heap[to] = this.#at(from)
+    this.#arrivals[to] = this.#arrivalAt(from)
+  }
+
+  #at(index: number): T {
+    return this.#heap[index] as T
+  }
+
+  #arrivalAt(index: number): number {
+    return this.#arrivals[index] as number
+  }
+}
+
+/**
+ * Makes the client's queue.
+ * @throws TypeError when `queueType` is no class, or what it makes is no queue
+ */
+export function createQueue<T extends Ranked>(queueType: QueueType): MessageQueue<T> {
+  if (typeof queueType !== 'function') {
+    throw typeError(`queueType must be a class of queues, not ${describeType(queueType)}`)
+  }
+  const queue: Partial<MessageQueue<Ranked>> = new queueType()
+  if (
+    typeof queue.put !== 'function' ||
+    typeof queue.get !== 'function' ||
+    typeof queue.length !== 'number'
+  ) {
+    throw typeError('queueType must be a class with the methods put() and get() and the property length')
+  }
+  return queue as MessageQueue<T>
+}

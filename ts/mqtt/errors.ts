@@ -1,0 +1,123 @@
+import { ReasonCode } from './reason-code.js'
+
+/** What went wrong, for programs: the `code` of every {@link MqttError}. */
+export type MqttErrorCode =
+  /** Nothing more specific is known. */
+  | 'ERR_MQTT_FAILED'
+  /** The time given for an operation was over. */
+  | 'ERR_MQTT_TIMEOUT'
+  /** The connection went while messages were being waited for. */
+  | 'ERR_MQTT_DISCONNECTED'
+  /** The network said no: `cause` has its own `code`, such as `ECONNREFUSED`. */
+  | 'ERR_MQTT_TRANSPORT'
+  /** TLS said no: `cause` has its own `code`, such as `CERT_HAS_EXPIRED`. */
+  | 'ERR_MQTT_TLS'
+  /** The engine or the broker answered with a code: `rc`. */
+  | 'ERR_MQTT_CODE'
+  /** The broker refused the connection: `rc`. */
+  | 'ERR_MQTT_CONNECT'
+  /** The option `authentication` had no answer to the broker's challenge: `cause` says why. */
+  | 'ERR_MQTT_AUTHENTICATION'
+  /** The client is in use already. */
+  | 'ERR_MQTT_REENTRANT'
+  /** This release does not do that. */
+  | 'ERR_MQTT_UNSUPPORTED'
+  /** The option `store` said no: `cause` is what it threw. */
+  | 'ERR_MQTT_STORE'
+  /** The native addon could not be loaded. */
+  | 'ERR_MQTT_ADDON'
+
+/** What an error is made with beside its message. */
+export interface MqttErrorOptions {
+  /**
+   * The code.
+   * @defaultValue that of the class
+   */
+  code?: MqttErrorCode
+  /**
+   * The lower error behind this one, with its own `code`.
+   * @defaultValue none
+   */
+  cause?: unknown
+}
+
+/** The base of all errors of this library that are not argument errors. */
+export class MqttError extends Error {
+  /** The kind of error, for programs: `ERR_MQTT_TIMEOUT`. */
+  readonly code: MqttErrorCode
+
+  constructor(message = '', options: MqttErrorOptions = {}) {
+    // An own `cause` of undefined would show in the output of an error that has none.
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = options.code ?? 'ERR_MQTT_FAILED'
+  }
+}
+
+/** An error with a code: a {@link ReasonCode} of the broker's, or a number of the engine's. */
+export class MqttCodeError extends MqttError {
+  /** The code, or null when there is none. */
+  readonly rc: number | ReasonCode | null
+
+  /**
+   * @param rc the code that the message is made of
+   * @param text the message after the code when `rc` is null; otherwise the code says it all
+   */
+  constructor(rc: number | ReasonCode | null, text = '', options: MqttErrorOptions = {}) {
+    super(describeCode(rc, text), { ...options, code: options.code ?? 'ERR_MQTT_CODE' })
+    this.rc = rc
+  }
+}
+
+/** The broker refused the connection. */
+export class MqttConnectError extends MqttCodeError {
+  constructor(rc: number | ReasonCode, options: MqttErrorOptions = {}) {
+    super(rc, '', { ...options, code: options.code ?? 'ERR_MQTT_CONNECT' })
+  }
+}
+
+/** `connect()` of a client that is in use already. */
+export class MqttReentrantError extends MqttError {
+  constructor(
+    message = 'The client context manager is reusable, but not reentrant',
+    options: MqttErrorOptions = {},
+  ) {
+    super(message, { ...options, code: options.code ?? 'ERR_MQTT_REENTRANT' })
+  }
+}
+
+// On the prototypes, not on each error, and before any is made: the first line of a stack has the name.
+for (const type of [MqttError, MqttCodeError, MqttConnectError, MqttReentrantError]) {
+  Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })
+}
+
+/** Python's `str()` of an MqttCodeError. */
+function describeCode(rc: number | ReasonCode | null, text: string): string {
+  if (rc instanceof ReasonCode) return `[code:${rc.value}] ${rc.getName()}`
+  if (rc === null) return `[code:None] ${text}`
+  return `[code:${rc}] ${errorString(rc)}`
+}
+
+const ERROR_STRINGS: readonly string[] = [
+  'No error.',
+  'Out of memory.',
+  'A network protocol error occurred when communicating with the broker.',
+  'Invalid function arguments provided.',
+  'The client is not currently connected.',
+  'The connection was refused.',
+  'Message not found (internal error).',
+  'The connection was lost.',
+  'A TLS error occurred.',
+  'Payload too large.',
+  'This feature is not supported.',
+  'Authorisation failed.',
+  'Access denied by ACL.',
+  'Unknown error.',
+  'Error defined by errno.',
+  'Message queue full.',
+  'Client or broker did not communicate in the keepalive interval.',
+]
+
+/** What a number in `rc` means: paho's `error_string`. */
+function errorString(rc: number): string {
+  return ERROR_STRINGS[rc] ?? 'Unknown error.'
+}

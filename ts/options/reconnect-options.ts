@@ -1,0 +1,112 @@
+import { checkText } from '../mqtt/fields.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkInteger,
+  checkKeys,
+  describeType,
+  rangeError,
+  typeError,
+} from '../support/validate.js'
+
+/** How to come back after the connection was lost. */
+export interface ReconnectOptions {
+  /**
+   * Seconds: the upper bound of the second attempt's delay, 0 or more; it doubles with each. The first is immediate.
+   * @defaultValue 1
+   */
+  minDelay?: number | undefined
+  /**
+   * Seconds: the greatest upper bound of the delay, not below `minDelay`.
+   * @defaultValue 60, or `minDelay` if that is more
+   */
+  maxDelay?: number | undefined
+  /**
+   * Attempts after a loss, 0 or more; when they are spent everything rejects with the last error.
+   * @defaultValue `Infinity`
+   */
+  maxAttempts?: number | undefined
+  /**
+   * Further brokers to try after the constructor's own; a host alone has the constructor's port.
+   * @defaultValue none
+   */
+  hosts?: ReadonlyArray<string | readonly [host: string, port: number]> | undefined
+  /**
+   * Whether hosts are tried in the order given or in a random one.
+   * @defaultValue `'given'`
+   */
+  order?: 'given' | 'random' | undefined
+  /**
+   * Whether to subscribe again when the broker has no session.
+   * @defaultValue true
+   */
+  resubscribe?: boolean | undefined
+  /**
+   * Whether the first `connect()` is tried again as well.
+   * @defaultValue false
+   */
+  initial?: boolean | undefined
+}
+
+/** {@link ReconnectOptions} with nothing left out; every host with its port. */
+export interface ReconnectSettings extends Required<ReconnectOptions> {
+  readonly hosts: ReadonlyArray<readonly [host: string, port: number]>
+}
+
+const KEYS = new Set(['minDelay', 'maxDelay', 'maxAttempts', 'hosts', 'order', 'resubscribe', 'initial'])
+
+/**
+ * The option `reconnect`, checked; null when it is off.
+ * @param port the port of hosts that are given without one
+ * @throws TypeError for an unknown key or a wrong type, RangeError for a wrong value
+ */
+export function checkReconnect(
+  value: boolean | ReconnectOptions | null | undefined,
+  port: number,
+): ReconnectSettings | null {
+  if (value === undefined || value === null || value === false) return null
+  const options = value === true ? {} : value
+  checkKeys('reconnect', options, KEYS)
+  const minDelay = checkDelay('reconnect.minDelay', options.minDelay ?? 1)
+  const maxDelay = checkDelay('reconnect.maxDelay', options.maxDelay ?? Math.max(60, minDelay))
+  if (minDelay > maxDelay) {
+    throw rangeError(`reconnect.minDelay must not exceed reconnect.maxDelay, as ${minDelay} does ${maxDelay}`)
+  }
+  return Object.freeze({
+    minDelay,
+    maxDelay,
+    maxAttempts: checkAttempts(options.maxAttempts ?? Number.POSITIVE_INFINITY),
+    hosts: checkHosts(options.hosts ?? [], port),
+    order: checkChoice('reconnect.order', options.order ?? 'given', ['given', 'random']),
+    resubscribe: checkBoolean('reconnect.resubscribe', options.resubscribe ?? true),
+    initial: checkBoolean('reconnect.initial', options.initial ?? false),
+  })
+}
+
+function checkDelay(name: string, value: unknown): number {
+  if (typeof value !== 'number')
+    throw typeError(`${name} must be a number of seconds, not ${describeType(value)}`)
+  if (!Number.isFinite(value) || value < 0) {
+    throw rangeError(`${name} must be a number of seconds that is finite and not negative, not ${value}`)
+  }
+  return value
+}
+
+function checkAttempts(value: unknown): number {
+  if (value === Number.POSITIVE_INFINITY) return value
+  return checkInteger('reconnect.maxAttempts', value, 0, Number.MAX_SAFE_INTEGER)
+}
+
+function checkHosts(value: unknown, port: number): ReconnectSettings['hosts'] {
+  if (!Array.isArray(value)) throw typeError(`reconnect.hosts must be a list, not ${describeType(value)}`)
+  return Object.freeze(
+    value.map((entry: unknown) => {
+      const [host, ownPort] = Array.isArray(entry) ? entry : [entry, port]
+      if (Array.isArray(entry) && entry.length !== 2) {
+        throw typeError('reconnect.hosts must be a list of hosts and of pairs of a host and a port')
+      }
+      if (checkText('reconnect.hosts', host) === '') throw rangeError('Invalid host.')
+      return Object.freeze([host, checkInteger('reconnect.hosts: port', ownPort, 1, 65535)] as const)
+    }),
+  )
+}
