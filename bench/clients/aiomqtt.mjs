@@ -12,13 +12,15 @@ const TRANSPORTS = {
  * Default options, but for what the scenario asks for: `maxInflightMessages`, which is 20 by default, is what the
  * scenario lets wait, as the others have no such limit.
  */
-export async function connect({ transport, port, ca, protocol, identifier, keepalive, maxPending }) {
+export async function connect(parameters) {
+  const { transport, port, ca, protocol, identifier, keepalive, maxPending, reconnect } = parameters
   const client = new Client('127.0.0.1', port, {
     ...TRANSPORTS[transport](ca),
     protocol,
     keepalive,
     identifier,
     maxInflightMessages: Math.max(20, maxPending),
+    reconnect,
   })
   await client.connect()
   return new Connection(client)

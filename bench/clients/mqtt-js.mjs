@@ -8,13 +8,16 @@ const TRANSPORTS = {
   websockets: () => ({ protocol: 'ws', path: '/mqtt' }),
 }
 
+/** MQTT.js's default, in milliseconds. */
+const RECONNECT_PERIOD = 1000
+
 /**
- * Default options, but for `reconnectPeriod: 0`: a lost connection is to fail the measurement, not to be covered up. It
- * has no limit of its own for publishes under way.
+ * Default options, but for `reconnectPeriod: 0` unless the scenario asks for a client that reconnects: a lost connection
+ * is to fail the measurement, not to be covered up. It has no limit of its own for publishes under way.
  *
  * @param {{ noDelay: boolean }} parameters noDelay: turns TCP_NODELAY on, where that is to its advantage
  */
-export async function connect({ transport, port, ca, protocol, identifier, keepalive, noDelay }) {
+export async function connect({ transport, port, ca, protocol, identifier, keepalive, noDelay, reconnect }) {
   const client = connectStream({
     ...TRANSPORTS[transport](ca),
     host: '127.0.0.1',
@@ -22,7 +25,7 @@ export async function connect({ transport, port, ca, protocol, identifier, keepa
     protocolVersion: protocol,
     keepalive,
     clientId: identifier,
-    reconnectPeriod: 0,
+    reconnectPeriod: reconnect ? RECONNECT_PERIOD : 0,
   })
   await new Promise((resolve, reject) => {
     client.once('connect', resolve)

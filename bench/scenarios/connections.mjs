@@ -6,10 +6,29 @@ const LOT = 50
 let made = 0
 
 export function open(client, parameters) {
-  const { transport, port, ca, protocol, keepalive = 60, maxPending = 1, noDelay = false } = parameters
+  const {
+    transport,
+    port,
+    ca,
+    protocol,
+    keepalive = 60,
+    maxPending = 1,
+    noDelay = false,
+    reconnect = false,
+  } = parameters
   made += 1
   const identifier = `bench-${process.pid}-${made}`
-  return client.connect({ transport, port, ca, protocol, identifier, keepalive, maxPending, noDelay })
+  return client.connect({
+    transport,
+    port,
+    ca,
+    protocol,
+    identifier,
+    keepalive,
+    maxPending,
+    noDelay,
+    reconnect,
+  })
 }
 
 export async function openMany(client, count, parameters) {

@@ -42,21 +42,23 @@ function receive({
   connections = 1,
   message = USUAL,
   userProperties = [],
+  reconnect = false,
 }) {
   const packets = packetsOf(qos, message)
   const framed = transport === 'websockets'
   const pump = { qos, ...message, packets, window: WINDOW, userProperties, connections, framed }
   return {
     program: 'receive',
-    parameters: { transport, protocol, qos, batches, connections, pump },
+    parameters: { transport, protocol, qos, batches, connections, reconnect, pump },
     cycle: message.cycle,
   }
 }
 
-function publish({ qos, transport = 'tcp', maxPending = MAX_PENDING, message = USUAL }) {
+function publish({ qos, transport = 'tcp', maxPending = MAX_PENDING, message = USUAL, reconnect = false }) {
+  const packets = packetsOf(qos, message)
   return {
     program: 'publish',
-    parameters: { transport, protocol: V311, qos, maxPending, ...message, packets: packetsOf(qos, message) },
+    parameters: { transport, protocol: V311, qos, maxPending, reconnect, ...message, packets },
     cycle: message.cycle,
   }
 }
@@ -185,6 +187,32 @@ export const scenarios = [
     ...receive({ qos: 0, transport: 'websockets' }),
     rows: [rate('WebSocket in, QoS 0, a frame for each packet', 2)],
     check: { messages: 20_000 },
+  },
+  ...[0, 1].flatMap((qos) => [
+    {
+      id: `in-qos${qos}-reconnect`,
+      ...receive({ qos, reconnect: true }),
+      rows: [rate(`in, QoS ${qos}, with \`reconnect\``, [5, 8][qos])],
+      check: { messages: 20_000 },
+    },
+    {
+      id: `out-qos${qos}-reconnect`,
+      ...publish({ qos, reconnect: true }),
+      rows: [rate(`out, QoS ${qos}, with \`reconnect\`, at most 1,000 pending`, [4, 3][qos])],
+      check: { messages: 5_000 },
+    },
+  ]),
+  {
+    id: 'out-1mib-reconnect',
+    ...publish({ qos: 1, maxPending: MAX_PENDING_LARGE, message: LARGE, reconnect: true }),
+    rows: [
+      {
+        title: 'out, 1 MiB payloads, QoS 1, with `reconnect`, at most 16 pending',
+        ...MEGABYTES,
+        goal: 1,
+      },
+    ],
+    check: { messages: 40 },
   },
   ...[0, 1].map((qos) => ({
     id: `round-trip-qos${qos}`,

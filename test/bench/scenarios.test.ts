@@ -64,6 +64,8 @@ const incoming = [
   ['in-qos1', 1],
   ['in-qos2', 2],
   ['in-1mib', 0],
+  ['in-qos0-reconnect', 0],
+  ['in-qos1-reconnect', 1],
   ['in-tls', 0],
   ['in-websocket', 0],
   ['flood-1000', 0],
@@ -81,7 +83,10 @@ for (const [scenario, qos] of incoming) {
   })
 }
 
-const outgoing = ['out-qos0', 'out-qos1', 'out-qos2', 'out-1mib', 'out-tls']
+const outgoing = [
+  ...['out-qos0', 'out-qos1', 'out-qos2', 'out-1mib', 'out-tls'],
+  ...['out-qos0-reconnect', 'out-qos1-reconnect', 'out-1mib-reconnect'],
+]
 
 for (const scenario of outgoing) {
   test.serial(`${scenario}: every publish resolves, and arrives once, in order`, async (t) => {
