@@ -106,12 +106,15 @@ export function fetchProgram(name, path, probe, others = [], helpers = []) {
   return program
 }
 
-/** Fills in the `*` of a path below a folder. */
+/** Fills in the `*` of a path below a folder; it stands for the end of a folder's name. */
 function resolvePattern(folder, path) {
   const [before, after] = path.split('*')
   if (after === undefined) return path
-  const names = readdirSync(join(folder, before)).sort((a, b) => Number(b) - Number(a))
-  return join(before, names[0], after)
+  const start = before.slice(before.lastIndexOf('/') + 1)
+  const parent = before.slice(0, before.length - start.length)
+  const names = readdirSync(join(folder, parent)).filter((name) => name.startsWith(start))
+  names.sort((a, b) => Number(b.slice(start.length)) - Number(a.slice(start.length)))
+  return join(parent, names[0], after)
 }
 
 /** Writes a script that runs a program of the folder in which the script lies, with its libraries. */

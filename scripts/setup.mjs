@@ -22,7 +22,7 @@ export function setup({ servers = false } = {}) {
   prepareLibrary()
   buildAddon()
   compile()
-  if (servers) provideServers(servers === true ? Object.keys(SERVERS) : servers)
+  if (servers) provideServers(servers === true ? ordinaryServers() : servers)
 }
 
 function checkNode() {
@@ -134,7 +134,8 @@ function compile() {
 
 /**
  * The servers that the tests start: Debian's package, the program's path in it, an argument that it answers, further
- * packages, and programs that are needed beside it. The tests of what an optional one serves are skipped without it.
+ * packages, and programs that are needed beside it. The tests of what an optional one serves are skipped without it;
+ * what is only for a command of its own is not fetched for the others.
  */
 const SERVERS = {
   mosquitto: { path: 'usr/sbin/mosquitto', probe: '-h' },
@@ -150,6 +151,17 @@ const SERVERS = {
     helpers: ['initdb'],
     isOptional: true,
   },
+  'rabbitmq-server': {
+    path: 'usr/lib/erlang/erts-*/bin/erlexec',
+    probe: '-version',
+    helpers: ['epmd'],
+    isSpecial: true,
+  },
+  ejabberd: { path: 'usr/lib/erlang/erts-*/bin/erlexec', probe: '-version', isSpecial: true },
+}
+
+function ordinaryServers() {
+  return Object.keys(SERVERS).filter((name) => !SERVERS[name].isSpecial)
 }
 
 /** Writes where they are to build/tools.json, for the tests. */

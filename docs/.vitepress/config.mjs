@@ -31,6 +31,7 @@ const GUIDE = [
   [
     'In production',
     [
+      ['brokers', 'Brokers'],
       ['transports', 'TLS and transports'],
       ['observing', 'Logs, figures, diagnostics'],
       ['performance', 'Performance'],

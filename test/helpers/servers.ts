@@ -4,10 +4,10 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { endChild } from './child.js'
 import { within } from './deadline.js'
-import { freePort } from './mosquitto.js'
+import { freePort, guard } from './mosquitto.js'
 
 /** How long a server may take to start or to stop. */
 const patience = 10_000
@@ -22,10 +22,24 @@ interface Target {
   port: number
 }
 
-/** A server between client and broker, on free loopback ports, in a temporary folder, stopped by its identifier. */
+/** How a program is started. */
+export interface Launch {
+  args: string[]
+  /** A program beside the one that build/tools.json names. */
+  helper?: string
+  /** The files of its folder. */
+  files?: Record<string, string>
+  /** Added to this process's environment. */
+  environment?: Record<string, string>
+  /** How long it may take to start, in milliseconds; 10 seconds. */
+  patience?: number
+}
+
+/** A server beside the client, on free loopback ports, in a temporary folder, stopped by its identifier. */
 export class Server {
   readonly host = '127.0.0.1'
   #process: ChildProcess | undefined
+  #guard: ChildProcess | undefined
   #output = ''
 
   private constructor(
@@ -41,20 +55,24 @@ export class Server {
    * Starts a program and waits until it listens.
    * @param name as build/tools.json knows it
    * @param count how many ports it needs
-   * @param configure its arguments, and the files of its folder
+   * @param configure how it is started
    */
   static async start(
     name: string,
     count: number,
-    configure: (ports: number[], folder: string) => { args: string[]; files?: Record<string, string> },
+    configure: (ports: number[], folder: string) => Launch,
   ): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), `${name}-`))
     const ports: number[] = []
     while (ports.length < count) ports.push(await freePort())
     const server = new Server(ports[0] ?? 0, ports, folder)
-    const { args, files = {} } = configure(ports, folder)
-    for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text)
-    await server.#launch(programOf(name), args)
+    const launch = configure(ports, folder)
+    for (const [file, text] of Object.entries(launch.files ?? {})) await writeFile(join(folder, file), text)
+    const program = programOf(name)
+    await server.#launch(
+      launch.helper === undefined ? program : join(dirname(program), launch.helper),
+      launch,
+    )
     return server
   }
 
@@ -65,6 +83,7 @@ export class Server {
 
   async stop(): Promise<void> {
     running.delete(this)
+    this.#guard?.kill('SIGKILL')
     await endChild(this.#process, 'SIGTERM', 'the server')
     await rm(this.folder, { recursive: true, force: true })
   }
@@ -75,9 +94,14 @@ export class Server {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  async #launch(program: string, args: string[]): Promise<void> {
-    const child = spawn(program, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  async #launch(
+    program: string,
+    { args, environment = {}, patience: limit = patience }: Launch,
+  ): Promise<void> {
+    const env = { ...process.env, ...environment }
+    const child = spawn(program, args, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child
+    this.#guard = guard(child, this.folder)
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         this.#output += chunk
@@ -87,7 +111,7 @@ export class Server {
       throw new Error(`${program} ended at once:\n${this.#output}`)
     })
     exited.catch(() => {})
-    for (const port of this.ports) await within(patience, program, Promise.race([accepts(port), exited]))
+    for (const port of this.ports) await within(limit, program, Promise.race([accepts(port), exited]))
   }
 }
 
