@@ -3,11 +3,11 @@
 import { writeFileSync } from 'node:fs'
 import { setup } from '../../scripts/setup.mjs'
 import { Failure } from '../../scripts/steps.mjs'
-import { provideEngine } from './engine.mjs'
 import { installClients } from './install.mjs'
 import { machine, versions } from './machine.mjs'
 import { withBench } from './measure.mjs'
 import { findMosquitto, measureWithMosquitto } from './mosquitto.mjs'
+import { provideEngine, providePacer } from './programs.mjs'
 import { Progress } from './progress.mjs'
 import { describeRound, markdownTable, plainTable, rowsOf } from './report.mjs'
 import { Results } from './results.mjs'
@@ -26,7 +26,7 @@ const REPETITIONS = 3
 
 /**
  * @param {object[]} own scenarios against the peer
- * @param {object[]} withBroker scenarios against Mosquitto, run once
+ * @param {object[]} withBroker scenarios against Mosquitto
  * @param {ReturnType<typeof import('./options.mjs').parseOptions>} options
  */
 export async function compare(own, withBroker, options) {
@@ -34,31 +34,35 @@ export async function compare(own, withBroker, options) {
   installClients()
   const { clients, rounds, size } = options
   const engine = own.some((scenario) => scenario.engine) ? provideEngine(options.engine) : null
+  const pacer = withBroker.some((scenario) => scenario.pace) ? providePacer() : null
+  const brokerScenarios = withBroker.filter((scenario) => !scenario.pace || pacer !== null)
   const started = new Date()
   const steps = own.flatMap((scenario) => stepsOf(scenario, clients, rounds, engine))
-  const brokerSteps = withBroker.flatMap((scenario) => stepsOf(scenario, clients, 1, null))
+  const brokerSteps = brokerScenarios.flatMap((scenario) =>
+    stepsOf(scenario, clients, scenario.once ? 1 : rounds, null),
+  )
   const results = new Results()
   const progress = new Progress(steps.length + brokerSteps.length)
 
   let repetitions = options.quick ? 0 : MOST_REPETITIONS
+  const takeQuietly = (step, measure) =>
+    take(step, results, progress, async () => {
+      let best = await measure()
+      for (let i = 0; i < REPETITIONS && best.disturbance > DISTURBED && repetitions > 0; i++) {
+        repetitions -= 1
+        const next = await measure()
+        if (next.disturbance < best.disturbance) best = next
+      }
+      return best
+    })
   await withBench(own, async (bench) => {
     for (const step of steps) {
-      await take(step, results, progress, async () => {
-        let best = await bench.measure(step.scenario, step.client, size, engine)
-        for (let i = 0; i < REPETITIONS && best.disturbance > DISTURBED && repetitions > 0; i++) {
-          repetitions -= 1
-          const next = await bench.measure(step.scenario, step.client, size, engine)
-          if (next.disturbance < best.disturbance) best = next
-        }
-        return best
-      })
+      await takeQuietly(step, () => bench.measure(step.scenario, step.client, size, engine))
     }
   })
-  const mosquitto = findMosquitto()
+  const programs = { mosquitto: findMosquitto(), pacer }
   for (const step of brokerSteps) {
-    await take(step, results, progress, () =>
-      measureWithMosquitto(mosquitto, step.scenario, step.client, size),
-    )
+    await takeQuietly(step, () => measureWithMosquitto(programs, step.scenario, step.client, size))
   }
   progress.clear()
 
@@ -69,7 +73,8 @@ export async function compare(own, withBroker, options) {
     versions: versions(),
     parameters: { rounds, ...size, quick: options.quick },
   }
-  report(run, rowsOf([...own, ...withBroker], results), [...own, ...withBroker], results, options)
+  const scenarios = [...own, ...brokerScenarios]
+  report(run, rowsOf(scenarios, results), scenarios, results, options)
 }
 
 /** The clients take turns within each round; the peer's own speed is measured in the first one. */

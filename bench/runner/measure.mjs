@@ -2,11 +2,11 @@
 // another one has left.
 
 import { execFile } from 'node:child_process'
-import { cpus } from 'node:os'
 import { promisify } from 'node:util'
 import { Failure } from '../../scripts/steps.mjs'
 import { Child } from './children.mjs'
 import { makeIdentity } from './identity.mjs'
+import { machineTimes, ownTime } from './processor-time.mjs'
 
 const execute = promisify(execFile)
 
@@ -88,15 +88,8 @@ class Bench {
   async #usage() {
     this.#peer.send({ type: 'usage' })
     const peer = await this.#peer.receive('usage', PATIENCE)
-    const { user, system } = process.cpuUsage()
-    const times = cpus().map((processor) => processor.times)
-    const sum = (...names) =>
-      times.reduce((total, one) => total + names.reduce((part, name) => part + one[name], 0), 0)
-    return {
-      machine: sum('user', 'nice', 'sys') * 1e3,
-      available: sum('user', 'nice', 'sys', 'idle', 'irq') * 1e3,
-      own: peer.processor + user + system,
-    }
+    const { busy, available } = machineTimes()
+    return { machine: busy, available, own: peer.processor + ownTime() }
   }
 
   #run(scenario, client, size) {

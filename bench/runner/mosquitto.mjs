@@ -1,5 +1,5 @@
-// One pass against a real broker, for the record: there the broker is the slower side, and these figures say how near a
-// client comes to it.
+// Measurements against a real broker: floods, for the record, as there the broker is the slower side; and an even pace,
+// which is what services see.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,11 +11,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { at, Failure, findProgram } from '../../scripts/steps.mjs'
 import { Child } from './children.mjs'
 import { runClient } from './measure.mjs'
+import { machineTimes, ownTime, timeOf } from './processor-time.mjs'
 
 /** Seconds that the broker may take to start or to stop. */
 const PATIENCE = 10
 
-/** No limit holds the clients back; for QoS 1, as many messages under way as the peer allows. */
+/** Below this share of the pace the machine had no time for it, and the figures are as good as disturbed. */
+const KEPT = 0.95
+
+/**
+ * No limit holds the clients back; for QoS 1, as many messages under way as the peer allows. Without
+ * `set_tcp_nodelay` the broker's own Nagle delay would gather messages, the more the slower the client reads.
+ */
 const SETTINGS = [
   'allow_anonymous true',
   'log_type none',
@@ -35,25 +42,79 @@ export function findMosquitto() {
 /**
  * Measures one scenario with one client against a broker of its own.
  *
- * @returns {Promise<Record<string, number>>} the figures
- * @throws {Failure}
+ * @param {{ mosquitto: string, pacer: string | null }} programs
+ * @returns {Promise<Record<string, number>>} the figures; with a `disturbance`, as in `Bench.measure()`, where the
+ *   system tells
+ * @throws {Failure} the client failed, or lost messages or their order
  */
-export async function measureWithMosquitto(program, scenario, client, size) {
-  const broker = await startBroker(program)
-  let feeder
+export async function measureWithMosquitto({ mosquitto, pacer }, scenario, client, size) {
+  const broker = await startBroker(mosquitto)
+  const before = { ...machineTimes(), own: ownTime() }
+  const feeder = new Feeder(scenario, broker.port, pacer)
   try {
-    const feed = () => {
-      if (scenario.feed === undefined) return
-      feeder = new Child('bench/clients/process.mjs')
-      const parameters = { ...scenario.feed, transport: 'tcp', port: broker.port }
-      feeder.send({ client: 'raw', program: 'publish', parameters, size: { warmUp: 0, seconds: 600 } })
-    }
     const parameters = { ...scenario.parameters, transport: 'tcp', port: broker.port }
-    const { figures } = await runClient({ ...scenario, parameters }, client, size, { onReady: feed })
-    return figures
+    const onReady = () => feeder.start()
+    const result = await runClient({ ...scenario, parameters }, client, size, { onReady })
+    if (result.disordered > 0) throw new Failure(`${result.disordered} messages were lost or out of order`)
+    feeder.check()
+    const known = [timeOf(broker.pid), feeder.time(), result.processor, ownTime() - before.own]
+    const { kept = 1, ...figures } = result.figures
+    if (kept < KEPT) return { ...figures, disturbance: 1 }
+    if (known.includes(null)) return figures
+    const now = machineTimes()
+    const others = now.busy - before.busy - known.reduce((sum, one) => sum + one, 0)
+    return { ...figures, disturbance: Math.max(0, others / (now.available - before.available)) }
   } finally {
-    await feeder?.stop()
+    await feeder.stop()
     await broker.stop()
+  }
+}
+
+/** What publishes to the client that is measured: a flood (`feed`), an even pace (`pace`), or nothing. */
+class Feeder {
+  #start
+  #child = null
+  #process = null
+  #errors = ''
+
+  constructor({ feed, pace }, port, pacer) {
+    if (feed !== undefined) this.#start = () => this.#flood(feed, port)
+    else if (pace !== undefined) this.#start = () => this.#pace(pace, port, pacer)
+    else this.#start = () => {}
+  }
+
+  start() {
+    this.#start()
+  }
+
+  /** Processor time so far, in microseconds; null if it is not known. */
+  time() {
+    if (this.#child !== null) return null
+    return this.#process === null ? 0 : timeOf(this.#process.pid)
+  }
+
+  /** @throws {Failure} it has failed */
+  check() {
+    if (this.#process?.exitCode) throw new Failure(`the pacer ended: ${this.#errors.trim()}`)
+  }
+
+  async stop() {
+    await this.#child?.stop()
+    if (this.#process !== null) await end(this.#process)
+  }
+
+  #flood(feed, port) {
+    this.#child = new Child('bench/clients/process.mjs')
+    const parameters = { ...feed, transport: 'tcp', port }
+    this.#child.send({ client: 'raw', program: 'publish', parameters, size: { warmUp: 0, seconds: 600 } })
+  }
+
+  #pace({ rate, qos, payload, topics }, port, pacer) {
+    const values = [port, rate, qos, payload, topics].map(String)
+    this.#process = spawn(pacer, values, { stdio: ['pipe', 'ignore', 'pipe'] })
+    this.#process.stderr.setEncoding('utf8').on('data', (text) => {
+      this.#errors += text
+    })
   }
 }
 
@@ -67,10 +128,7 @@ async function startBroker(program) {
   )
   const child = spawn(program, ['-c', join(folder, 'mosquitto.conf')], { stdio: 'ignore' })
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
+    await end(child)
     rmSync(folder, { recursive: true, force: true })
   }
   try {
@@ -79,7 +137,13 @@ async function startBroker(program) {
     await stop()
     throw error
   }
-  return { port, stop }
+  return { port, pid: child.pid, stop }
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 }
 
 async function accepts(port, child) {

@@ -72,6 +72,39 @@ function roundTrip({ qos }) {
   }
 }
 
+/** Through Mosquitto, by the pacer (native/bench/pacer.cpp), which needs no ring of packets. */
+function pacedReceive({ qos, rate, stretch }) {
+  const { payload, topics } = USUAL
+  return {
+    program: 'paced-receive',
+    parameters: { protocol: V311, qos, rate, stretch, noDelay: true },
+    pace: { qos, rate, payload, topics },
+  }
+}
+
+function pacedPublish({ qos, rate, stretch }) {
+  return {
+    program: 'paced-publish',
+    parameters: { protocol: V311, qos, rate, stretch, ...USUAL, maxPending: MAX_PENDING, noDelay: true },
+  }
+}
+
+/** The rows of a scenario at an even pace; `goals` has one for each of them, or none. */
+function pacedRows(title, goals) {
+  const latency = (quantile) => ({
+    title: `${title}: ${quantile}`,
+    metric: `${quantile}Microseconds`,
+    unit: 'µs',
+    better: 'less',
+    goal: goals[quantile],
+  })
+  return [
+    { title: `${title}: processor time`, ...PROCESSOR, digits: 1, goal: goals.processor },
+    latency('p50'),
+    latency('p99'),
+  ]
+}
+
 function rate(title, goal) {
   return { title, metric: 'messagesPerSecond', ...MESSAGES, goal }
 }
@@ -296,23 +329,66 @@ export const scenarios = [
 /** Where the broker's pace is set by what it acknowledges to the one that feeds it. */
 const FEED = { protocol: V311, qos: 1, ...USUAL, packets: packetsOf(1, USUAL), maxPending: MAX_PENDING }
 
-/** Once against a real broker; `feed` is what another process publishes meanwhile. */
+/** A slow pace is measured for longer. */
+const PACES_IN = [
+  { rate: 200, stretch: 2.5, processor: 0.9 },
+  { rate: 2_000, stretch: 1.5, processor: 0.7 },
+  { rate: 10_000, stretch: 1, processor: 0.4 },
+  { rate: 30_000, stretch: 1, processor: 0.25 },
+]
+const PACES_OUT = [
+  { rate: 500, stretch: 2.5, processor: [0.9, 0.8] },
+  { rate: 5_000, stretch: 1, processor: [0.8, 0.7] },
+  { rate: 20_000, stretch: 1, processor: [0.5, 0.5] },
+]
+
+function paceText(rate) {
+  return `${rate.toLocaleString('en-US')} a second`
+}
+
+/**
+ * Against a real broker.
+ *
+ * - `feed`: what another process floods it with meanwhile
+ * - `pace`: what the pacer publishes meanwhile
+ * - `once`: one round is enough
+ */
 export const brokerScenarios = [
+  ...[0, 1].flatMap((qos) =>
+    PACES_IN.map(({ rate, stretch, processor }) => ({
+      id: `paced-in-${rate}-qos${qos}`,
+      ...pacedReceive({ qos, rate, stretch }),
+      rows: pacedRows(`in at an even pace, ${paceText(rate)}, QoS ${qos}`, { processor }),
+    })),
+  ),
+  ...[0, 1].flatMap((qos) =>
+    PACES_OUT.map(({ rate, stretch, processor }) => ({
+      id: `paced-out-${rate}-qos${qos}`,
+      ...pacedPublish({ qos, rate, stretch }),
+      rows: pacedRows(`out at an even pace, ${paceText(rate)}, QoS ${qos}`, {
+        processor: processor[qos],
+        p50: qos === 0 ? 1 : undefined,
+      }),
+    })),
+  ),
   {
+    once: true,
     id: 'mosquitto-in-qos0',
     ...receive({ qos: 0 }),
     feed: FEED,
     rows: [{ title: 'Mosquitto: in, QoS 0', metric: 'messagesPerSecond', ...MESSAGES }],
   },
   {
+    once: true,
     id: 'mosquitto-in-qos1',
     ...receive({ qos: 1 }),
     feed: FEED,
     rows: [{ title: 'Mosquitto: in, QoS 1', metric: 'messagesPerSecond', ...MESSAGES }],
   },
   ...[0, 1].map((qos) => ({
+    once: true,
     id: `mosquitto-out-qos${qos}`,
     ...publish({ qos }),
     rows: [{ title: `Mosquitto: out, QoS ${qos}`, metric: 'messagesPerSecond', ...MESSAGES }],
   })),
-].map((scenario) => ({ flags: [], without: {}, ...scenario }))
+].map((scenario) => ({ flags: [], without: {}, once: false, ...scenario }))

@@ -46,6 +46,11 @@ export class Stopwatch {
     return this.#start.count
   }
 
+  /** The number of messages when it was over. */
+  get lastCount() {
+    return this.#end.count
+  }
+
   /** What was measured: messages a second, and processor time of the whole process. */
   figures() {
     const messages = this.#end.count - this.#start.count
