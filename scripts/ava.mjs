@@ -2,7 +2,8 @@
 
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { at, compileTypeScript, filesBelow, hashFiles, isDone, markDone, observe, say } from './steps.mjs'
+import { compileTypeScript } from './compile.mjs'
+import { at, filesBelow, hashFiles, isDone, markDone, observe, say } from './steps.mjs'
 
 /** What has to hold over every way to the broker, and for every binary. */
 export const CORE = ['brokers', 'calls', 'messages', 'properties', 'queues', 'sessions', 'wills'].map(

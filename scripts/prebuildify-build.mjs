@@ -5,4 +5,4 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
 
 mkdirSync('build/Release', { recursive: true })
-copyFileSync(process.env.AIOMQTT_ADDON, 'build/Release/aiomqtt.node')
+copyFileSync(process.env.AIOMQTT_PREBUILT, 'build/Release/aiomqtt.node')

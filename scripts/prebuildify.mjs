@@ -43,7 +43,7 @@ export function prebuildify(architectures, out = root) {
     runPackage('prebuildify/bin.js', args, {
       env: {
         ...process.env,
-        AIOMQTT_ADDON: addon,
+        AIOMQTT_PREBUILT: addon,
         PREBUILD_NODE_GYP: at('scripts/prebuildify-build.mjs'),
         ...(strip && { PREBUILD_STRIP_BIN: strip }),
       },

@@ -3,11 +3,12 @@
 //
 //   node scripts/setup.mjs [--with-servers]
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
 import { PrepareError, preparePaho } from '../deps/prepare.mjs'
+import { compile } from './compile.mjs'
 import * as steps from './steps.mjs'
 import { at, Failure, say } from './steps.mjs'
 
@@ -117,17 +118,6 @@ function checkCompiler() {
     `${missing.map(([what]) => what).join(', ')} not found, which the native addon is built with.\n` +
       `Install the package ${packages}: ${command}`,
   )
-}
-
-// --- TypeScript ------------------------------------------------------------------------------------------------
-
-function compile() {
-  const inputs = steps.hashFiles(['tsconfig.json', 'package-lock.json', ...steps.filesBelow('ts')])
-  if (existsSync(at('dist/index.js')) && steps.isDone('typescript', inputs)) return
-  say('Compiling TypeScript')
-  steps.compileTypeScript('tsconfig.json', 'ts', 'dist')
-  chmodSync(at('dist/cli/main.js'), 0o755)
-  steps.markDone('typescript', inputs)
 }
 
 // --- Servers for the tests -------------------------------------------------------------------------------------

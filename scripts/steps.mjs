@@ -2,15 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { delimiter, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
@@ -121,23 +113,6 @@ export function isDone(step, inputs) {
 export function markDone(step, inputs) {
   mkdirSync(at('build/stamps'), { recursive: true })
   writeFileSync(at('build/stamps', step), inputs)
-}
-
-/** Compiles a TypeScript project, and removes what earlier versions of it left in its output folder. */
-export function compileTypeScript(project, sources, output) {
-  runPackage('typescript/bin/tsc', ['-p', project])
-  const expected = new Set(filesBelow(sources, isSource).map((file) => stem(relative(sources, file))))
-  for (const file of filesBelow(output)) {
-    if (!expected.has(stem(relative(output, file)))) rmSync(at(file))
-  }
-}
-
-function isSource(file) {
-  return file.endsWith('.ts')
-}
-
-function stem(file) {
-  return file.replace(/(\.d)?\.[cm]?[jt]s$/, '')
 }
 
 /** True in the file that Node was started with. */

@@ -13,7 +13,8 @@ import { at, Failure, main, run, runNpm, runPackage, say } from './steps.mjs'
 
 /** All that a package may hold. */
 const CONTENTS = [
-  /^dist\/.+\.(js|d\.ts)$/,
+  /^dist\/.+\.(m?js|d\.ts)$/,
+  /^dist\/cjs\/package\.json$/,
   /^prebuilds\/\w+-\w+\/aiomqtt(\.glibc|\.musl)?\.node$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|NOTICE)$/,
 ]
@@ -87,8 +88,7 @@ async function lintPackage(tarball) {
     throw new Failure(messages.map((message) => formatMessage(message, pkg, { color: false })).join('\n'))
   }
   say('Are the types wrong?')
-  // CommonJS gets at it by require(esm).
-  runPackage('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-emoji'])
+  runPackage('@arethetypeswrong/cli/dist/index.js', [tarball, '--no-emoji'])
 }
 
 function install(tarball) {

@@ -1,5 +1,14 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +18,9 @@ export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** The folder of prebuilds/ that is for this machine. */
 export const platform = `${process.platform}-${process.arch}`
+
+/** The addon that was built here. */
+export const builtAddon = join(root, 'build/Release/aiomqtt.node')
 
 /** Runs a Node program to its end and returns what it wrote. */
 export function node(
@@ -33,15 +45,26 @@ export class PackageCopy {
     writeFileSync(join(this.folder, path), content)
   }
 
+  /** Puts a link to a file, or to a folder, where the package has it. */
+  link(path: string, target: string): void {
+    mkdirSync(dirname(join(this.folder, path)), { recursive: true })
+    symlinkSync(target, join(this.folder, path))
+  }
+
   /** Puts prebuilt binaries there. */
   addPrebuilds(folder: string): void {
     cpSync(folder, join(this.folder, 'prebuilds'), { recursive: true })
   }
 
-  /** What loading the addon gives in a process of its own: the version of Paho, or the error. */
-  load(): { pahoVersion?: string; code?: string; message?: string } {
+  /**
+   * What loading the addon gives in a process of its own: the version of Paho, or the error.
+   * @param env further variables of the environment
+   * @param before runs first
+   */
+  load(env: NodeJS.ProcessEnv = {}, before = ''): { pahoVersion?: string; code?: string; message?: string } {
     const program = `
       import { loadAddon } from './dist/engine/load-addon.js'
+      ${before}
       let result
       try {
         result = { pahoVersion: loadAddon().pahoVersion }
@@ -49,7 +72,10 @@ export class PackageCopy {
         result = { code, message }
       }
       console.log(JSON.stringify(result))`
-    const { stdout, stderr } = node(['--input-type=module', '--eval', program], { cwd: this.folder })
+    const { stdout, stderr } = node(['--input-type=module', '--eval', program], {
+      cwd: this.folder,
+      env: { ...process.env, ...env },
+    })
     if (stdout === '') throw new Error(stderr)
     return JSON.parse(stdout)
   }

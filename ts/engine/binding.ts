@@ -51,7 +51,7 @@ export interface Binding {
    * The bytes of the next events, when they are large: to be the slab of the `drain()` that must follow, at offset 0.
    * Null when they are to be copied into a slab of the caller's.
    */
-  lend(): Buffer<ArrayBuffer> | null
+  lend(): Buffer | null
   /**
    * What a connection has moved so far.
    * @param into gets the bytes that came, the bytes that left, and how many seconds the broker took for its last

@@ -87,7 +87,7 @@ export class Runtime {
   private readonly index = new Uint32Array(MOST_RECORDS * RECORD_WORDS)
   /** The same words; signed ones are small integers to the engine, whatever their value. */
   private readonly words = new Int32Array(this.index.buffer)
-  private slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+  private slab: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE)
   private slabUsed = 0
 
   private continuation: NodeJS.Immediate | null = null

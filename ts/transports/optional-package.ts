@@ -1,5 +1,8 @@
 import { MqttError } from '../mqtt/errors.js'
 
+/** What `import()` says of a package that is not there, and what `require()` says, which CommonJS has in its place. */
+const NOT_FOUND: Array<string | undefined> = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']
+
 /**
  * Loads a package that only some transports need, when it is first needed.
  * @param name as npm knows it
@@ -15,7 +18,7 @@ export async function loadOptional<Package>(
   try {
     return await load()
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    if (!NOT_FOUND.includes((cause as NodeJS.ErrnoException).code)) throw cause
     throw new MqttError(`The package ${name} must be installed for ${purpose}: npm install ${name}`, {
       code: 'ERR_MQTT_UNSUPPORTED',
       cause,
