@@ -12,6 +12,7 @@ import { root } from './package-copy.js'
 const ORDER = [
   ['support'],
   ['mqtt'],
+  ['failures'],
   ['engine', 'store'],
   ['messages'],
   ['calls'],

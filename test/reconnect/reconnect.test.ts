@@ -180,16 +180,16 @@ test('with `initial` the first connect() is tried again as well', async (t) => {
   await within(atOnce, 'connecting', connecting)
 })
 
-test('credentials that are refused are not tried again', async (t) => {
+test('an identifier that is refused is not tried again', async (t) => {
   const { client, peer, session } = await paired(t, { reconnect })
   const next = rejection(patience, 'next()', client.messages.next())
   session.reset()
   const again = await peer.accept()
   await again.next('connect')
-  again.send({ cmd: 'connack', returnCode: 4, sessionPresent: false })
+  again.send({ cmd: 'connack', returnCode: 2, sessionPresent: false })
   const { cause } = (await next) as { cause: MqttCodeError }
   t.true(cause instanceof MqttCodeError)
-  t.is(cause.message, '[code:134] Bad user name or password')
+  t.is(cause.message, '[code:133] Client identifier not valid')
   t.is(client.state, 'disconnected')
   t.is(peer.connections, 2)
 })

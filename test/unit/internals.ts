@@ -37,8 +37,14 @@ export const { Backoff } =
   await internal<typeof import('../../dist/reconnect/backoff.js')>('reconnect/backoff')
 export const { HostList, parseServerReference } =
   await internal<typeof import('../../dist/reconnect/hosts.js')>('reconnect/hosts')
-export const { isFinal, isTakenOver } =
-  await internal<typeof import('../../dist/reconnect/give-up.js')>('reconnect/give-up')
+export const { Failure, connectionLost } =
+  await internal<typeof import('../../dist/failures/failure.js')>('failures/failure')
+export const { disconnection, refusal } =
+  await internal<typeof import('../../dist/failures/broker-failure.js')>('failures/broker-failure')
+export const { nativeTlsFailure, nodeTlsFailure, notPemFailure } =
+  await internal<typeof import('../../dist/failures/tls-failure.js')>('failures/tls-failure')
+export const { thrownFailure } =
+  await internal<typeof import('../../dist/failures/system-failure.js')>('failures/system-failure')
 export const { StateLog, StatesIterator } =
   await internal<typeof import('../../dist/telemetry/client-states.js')>('telemetry/client-states')
 export const { PacketIdentifiers } = await internal<

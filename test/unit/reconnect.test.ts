@@ -2,13 +2,19 @@ import { MqttCodeError, MqttConnectError, MqttError, PacketTypes, ReasonCode } f
 import test from 'ava'
 import {
   Backoff,
+  connectionLost,
+  disconnection,
+  Failure,
   HostList,
-  isFinal,
-  isTakenOver,
+  nativeTlsFailure,
+  nodeTlsFailure,
+  notPemFailure,
   PacketIdentifiers,
   parseServerReference,
+  refusal,
   StateLog,
   StatesIterator,
+  thrownFailure,
 } from './internals.js'
 
 /** The longest delays, one after the other: those of somebody who has no luck at all. */
@@ -157,34 +163,67 @@ for (const [text, hosts] of [
   })
 }
 
-const connack = (code: number) => new MqttConnectError(new ReasonCode(PacketTypes.CONNACK, undefined, code))
-const disconnect = (code: number) =>
-  new MqttCodeError(new ReasonCode(PacketTypes.DISCONNECT, undefined, code))
-const tls = (code: string) =>
-  new MqttError('no', { code: 'ERR_MQTT_TLS', cause: Object.assign(new Error(), { code }) })
+const connack = (code: number) => refusal(new ReasonCode(PacketTypes.CONNACK, undefined, code), null)
+const tls = (code: string) => nodeTlsFailure(Object.assign(new Error('no'), { code }), 'h:1')
 
 test('there is no use in trying again what would be refused again', (t) => {
-  for (const code of [0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c]) t.true(isFinal(connack(code)), String(code))
-  for (const code of [0x87, 0x8c]) t.true(isFinal(disconnect(code)), String(code))
-  for (const code of ['CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID', 'ERR_OSSL_PEM_NO_START_LINE'])
-    t.true(isFinal(tls(code)), code)
-  t.true(isFinal(tls('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA')))
-  t.true(isFinal(new TypeError('transport must return a Duplex of bytes')))
+  for (const code of [0x81, 0x82, 0x84, 0x85, 0x8c, 0x90, 0x95, 0x99, 0x9a, 0x9b])
+    t.is(connack(code).retry, 'elsewhere', String(code))
+  t.is(disconnection(0x8c).retry, 'elsewhere')
+  for (const option of ['ciphers', 'cipherSuites', 'groups', 'signatureAlgorithms', 'version', 'alpn'])
+    t.is(nativeTlsFailure(0, `${option}: error:0A0000B9:SSL routines::no cipher match`, 'h:1').retry, 'never')
+  const argument = new TypeError('transport must return a Duplex of bytes')
+  t.is(thrownFailure(Object.assign(argument, { code: 'ERR_MQTT_INVALID_ARG_TYPE' }), 'h:1').retry, 'never')
 })
 
 test('what passes is tried again', (t) => {
-  for (const code of [0x80, 0x83, 0x88, 0x89, 0x97, 0x9c, 0x9f]) t.false(isFinal(connack(code)), String(code))
-  for (const code of [0x82, 0x89, 0x8b, 0x8d, 0x98, 0xa0]) t.false(isFinal(disconnect(code)), String(code))
-  t.false(isFinal(new MqttCodeError(7)))
-  t.false(isFinal(tls('ECONNRESET')))
-  t.false(isFinal(new MqttError('[Errno 111] Connection refused (h:1)', { code: 'ERR_MQTT_TRANSPORT' })))
-  t.false(isFinal(new MqttError('Operation timed out', { code: 'ERR_MQTT_TIMEOUT' })))
+  for (const code of [0x80, 0x83, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x97, 0x9c, 0x9f])
+    t.is(connack(code).retry, 'later', String(code))
+  for (const code of [0x82, 0x87, 0x89, 0x8b, 0x8d, 0x98, 0xa0])
+    t.is(disconnection(code).retry, 'later', String(code))
+  t.is(connectionLost().retry, 'later')
+  const codes = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID']
+  for (const code of [...codes, 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA']) t.is(tls(code)?.retry, 'later', code)
+  t.is(tls('ECONNRESET'), null)
+  t.is(notPemFailure('/a/file').retry, 'later')
+  for (const option of ['ca', 'crl', 'certificate', 'key'])
+    t.is(nativeTlsFailure(0, `${option}: error:0480006C:PEM routines::no start line`, 'h:1').retry, 'later')
+  const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED', errno: -111 })
+  for (const thrown of [refused, new Error('of a user'), 'a text', undefined, null])
+    t.is(thrownFailure(thrown, 'h:1').retry, 'later')
 })
 
 test('a session that was taken over is told from other ends', (t) => {
-  t.true(isTakenOver(disconnect(0x8e)))
-  t.false(isTakenOver(disconnect(0x8b)))
-  t.false(isTakenOver(new MqttError()))
+  t.is(disconnection(0x8e).retry, 'never')
+  t.is(disconnection(0x8b).retry, 'later')
+})
+
+test('each error of a failure is another one that says the same, and knows it', (t) => {
+  const cause = Object.assign(new Error('connect ECONNREFUSED h:1'), { code: 'ECONNREFUSED', errno: -111 })
+  const failure = thrownFailure(cause, 'h:1')
+  const errors = [failure.error(), failure.error()]
+  t.not(errors[0], errors[1])
+  for (const error of errors) {
+    t.true(error instanceof MqttError)
+    t.is(error.message, '[Errno 111] Connection refused (h:1)')
+    t.is(error.code, 'ERR_MQTT_TRANSPORT')
+    t.is(error.cause, cause)
+    t.is(Failure.of(error), failure)
+    t.is(thrownFailure(error, 'elsewhere'), failure)
+  }
+  t.is(Failure.of(new MqttError('another')), undefined)
+  const refused = connack(0x87).error()
+  t.true(refused instanceof MqttConnectError)
+  t.is(refused.message, '[code:135] Not authorized')
+  t.is(disconnection(0x8e).error().message, '[code:142] Session taken over')
+})
+
+test('what calls are told of a connection that was there is that it was lost', (t) => {
+  const failure = tls('CERT_HAS_EXPIRED')
+  const error = failure?.afterConnack().error()
+  t.true(error instanceof MqttCodeError)
+  t.is(error?.message, '[code:7] The connection was lost.')
+  t.is(error?.cause, failure?.cause)
 })
 
 test('packet identifiers are from 1 to 65535, none twice, each as long unused as possible', (t) => {

@@ -1,4 +1,4 @@
-import { ExitCode, exitCodeOf, Failure, lineOf } from './failure.js'
+import { CommandError, ExitCode, exitCodeOf, lineOf } from './command-error.js'
 import { Interruption } from './signals.js'
 
 /** What a command does; the interruption asks it to end. */
@@ -23,7 +23,7 @@ export async function runAction(action: Action, isQuiet = false): Promise<void> 
 
 /** Tells a failure in one line, and sets the exit code of the process. */
 export function reportFailure(error: unknown, isQuiet = false): void {
-  const isUsage = error instanceof Failure || error instanceof TypeError || error instanceof RangeError
+  const isUsage = error instanceof CommandError || error instanceof TypeError || error instanceof RangeError
   if (!isQuiet || isUsage) process.stderr.write(`${lineOf(error)}\n`)
   process.exitCode = exitCodeOf(error)
 }

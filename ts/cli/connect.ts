@@ -1,7 +1,7 @@
 import type { Client } from '../client/client.js'
 import { MqttConnectError } from '../mqtt/errors.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
-import { ExitCode, Failure } from './failure.js'
+import { CommandError, ExitCode } from './command-error.js'
 
 /** The return codes of MQTT 3.x's CONNACK (3.1.1, 3.2.2.3) by what they are called in MQTT 5. */
 const RETURN_CODES: ReadonlyMap<number, number> = new Map([
@@ -14,7 +14,7 @@ const RETURN_CODES: ReadonlyMap<number, number> = new Map([
 
 /**
  * Connects.
- * @throws {Failure} the broker refused, with the code of CONNACK as exit code, as Mosquitto's tools have it
+ * @throws {CommandError} the broker refused, with the code of CONNACK as exit code, as Mosquitto's tools have it
  */
 export async function connect(client: Client, protocol: ProtocolVersion, signal: AbortSignal): Promise<void> {
   try {
@@ -23,6 +23,6 @@ export async function connect(client: Client, protocol: ProtocolVersion, signal:
     if (!(error instanceof MqttConnectError)) throw error
     const code = Number(error.rc?.valueOf() ?? ExitCode.FAILURE)
     const isNew = protocol === ProtocolVersion.V5
-    throw new Failure(error.message, (isNew ? code : RETURN_CODES.get(code)) ?? ExitCode.FAILURE)
+    throw new CommandError(error.message, (isNew ? code : RETURN_CODES.get(code)) ?? ExitCode.FAILURE)
   }
 }

@@ -6,7 +6,7 @@ import type { WillLiteral } from '../mqtt/will.js'
 import type { ProxySettingsLiteral } from '../options/proxy-settings.js'
 import { proxyFromUrl } from '../options/proxy-url.js'
 import type { Logger } from '../support/logger.js'
-import { Failure } from './failure.js'
+import { CommandError } from './command-error.js'
 import { collect, integer, refuse } from './options.js'
 import { type PropertyPacket, readProperties } from './property-options.js'
 import { isTls, readTls, type TlsFlags } from './tls-flags.js'
@@ -146,7 +146,7 @@ export function addLogOptions(command: Command): Command {
 
 /**
  * What to connect with.
- * @throws {Failure} options that contradict each other, or a file that cannot be read
+ * @throws {CommandError} options that contradict each other, or a file that cannot be read
  */
 export async function readPlace(flags: ConnectionFlags): Promise<Place> {
   const properties = readProperties(flags.property ?? [])
@@ -169,12 +169,12 @@ export async function readPlace(flags: ConnectionFlags): Promise<Place> {
 
 /**
  * Flags with the argument that says where the broker is, if there is one.
- * @throws {Failure} an option says it, too
+ * @throws {CommandError} an option says it, too
  */
 export function withPlace<Flags extends ConnectionFlags>(flags: Flags, place: string | undefined): Flags {
   if (place === undefined) return flags
   if (flags.host !== undefined || flags.url !== undefined || flags.unix !== undefined) {
-    throw new Failure('Only one of the argument, -h, -L and --unix can say where the broker is')
+    throw new CommandError('Only one of the argument, -h, -L and --unix can say where the broker is')
   }
   return place.includes('://') ? { ...flags, url: place } : { ...flags, host: place }
 }
@@ -182,14 +182,16 @@ export function withPlace<Flags extends ConnectionFlags>(flags: Flags, place: st
 function readVersion(text: string): ProtocolVersion {
   const version = VERSIONS[text]
   if (version === undefined) {
-    throw new Failure(`-V must be one of ${Object.keys(VERSIONS).join(', ')}, not ${text}`)
+    throw new CommandError(`-V must be one of ${Object.keys(VERSIONS).join(', ')}, not ${text}`)
   }
   return version
 }
 
 function readKeyForm(text: string): string {
   if (text === 'pem') return text
-  throw new Failure(`--keyform ${text} is not supported: keys are PEM, and Node's OpenSSL has no engines`)
+  throw new CommandError(
+    `--keyform ${text} is not supported: keys are PEM, and Node's OpenSSL has no engines`,
+  )
 }
 
 function readExpiry(text: string): number {
@@ -201,7 +203,7 @@ function readExpiry(text: string): number {
 function versionOf({ protocolVersion, property }: ConnectionFlags): ProtocolVersion {
   if (property === undefined) return protocolVersion ?? ProtocolVersion.V311
   if ((protocolVersion ?? ProtocolVersion.V5) !== ProtocolVersion.V5) {
-    throw new Failure('-D needs MQTT 5: -V mqttv5')
+    throw new CommandError('-D needs MQTT 5: -V mqttv5')
   }
   return ProtocolVersion.V5
 }
@@ -216,10 +218,10 @@ interface Host {
 function readHost(flags: ConnectionFlags): Host {
   const { host, port, url, unix } = flags
   if ([host, url, unix].filter((value) => value !== undefined).length > 1) {
-    throw new Failure('Only one of -h, -L and --unix can say where the broker is')
+    throw new CommandError('Only one of -h, -L and --unix can say where the broker is')
   }
   if (unix !== undefined) {
-    if (port !== undefined) throw new Failure('--unix and -p cannot be used together')
+    if (port !== undefined) throw new CommandError('--unix and -p cannot be used together')
     return { hostname: unix, port: undefined, topic: null, isSecure: false }
   }
   if (url !== undefined) return readUrl(url, port)
@@ -232,7 +234,7 @@ function readUrl(text: string, port: number | undefined): Host {
   const [, scheme = '', authority = '', path = ''] = /^(\w+):\/\/([^/?#]*)\/?(.*)$/s.exec(text) ?? []
   const name = scheme.toLowerCase()
   if (!['mqtt', 'mqtts', 'ws', 'wss', 'unix'].includes(name)) {
-    throw new Failure('-L must be a URL that begins with mqtt://, mqtts://, ws://, wss:// or unix://')
+    throw new CommandError('-L must be a URL that begins with mqtt://, mqtts://, ws://, wss:// or unix://')
   }
   const isSecure = name === 'mqtts' || name === 'wss'
   if (!name.startsWith('mqtt')) return { hostname: text, port, topic: null, isSecure }
@@ -243,8 +245,8 @@ function addCredentials(
   options: ClientOptionsWithPort,
   { username, pw, id, idPrefix }: ConnectionFlags,
 ): void {
-  if (pw !== undefined && username === undefined) throw new Failure('-P needs a user name: -u')
-  if (id !== undefined && idPrefix !== undefined) throw new Failure('-i and -I cannot be used together')
+  if (pw !== undefined && username === undefined) throw new CommandError('-P needs a user name: -u')
+  if (id !== undefined && idPrefix !== undefined) throw new CommandError('-i and -I cannot be used together')
   options.username = username
   options.password = pw
   options.identifier = idPrefix === undefined ? id : `${idPrefix}${process.pid}`
@@ -257,15 +259,15 @@ function addSession(
   given: PropertiesLiteral | undefined,
 ): void {
   const isKept = flags.disableCleanSession === true
-  if (isKept && !options.identifier) throw new Failure('-c needs a client identifier: -i')
+  if (isKept && !options.identifier) throw new CommandError('-c needs a client identifier: -i')
   if (protocol !== ProtocolVersion.V5) {
-    if (flags.x !== undefined) throw new Failure('-x needs MQTT 5: -V mqttv5')
+    if (flags.x !== undefined) throw new CommandError('-x needs MQTT 5: -V mqttv5')
     if (isKept) options.cleanSession = false
     return
   }
   const sessionExpiryInterval = flags.x ?? given?.sessionExpiryInterval ?? (isKept ? NEVER : 0)
   if (sessionExpiryInterval === NEVER && !options.identifier) {
-    throw new Failure('A session that never expires needs a client identifier: -i')
+    throw new CommandError('A session that never expires needs a client identifier: -i')
   }
   options.properties = { ...given, sessionExpiryInterval }
   if (isKept) options.cleanStart = false
@@ -275,7 +277,7 @@ function willOf(flags: ConnectionFlags, properties: PropertiesLiteral | undefine
   const { willTopic, willPayload, willQos = 0, willRetain = false } = flags
   if (willTopic === undefined) {
     const others = [willPayload, flags.willQos, flags.willRetain, properties]
-    if (others.some((value) => value !== undefined)) throw new Failure('A will needs --will-topic')
+    if (others.some((value) => value !== undefined)) throw new CommandError('A will needs --will-topic')
     return null
   }
   return { topic: willTopic, payload: willPayload, qos: willQos, retain: willRetain, properties }
@@ -285,7 +287,7 @@ function proxyOf(text: string | undefined): ProxySettingsLiteral | null {
   if (text === undefined) return null
   const proxy = proxyFromUrl(text)
   if (proxy === null) {
-    throw new Failure('--proxy must be a URL such as socks5h://[user[:password]@]host[:port]')
+    throw new CommandError('--proxy must be a URL such as socks5h://[user[:password]@]host[:port]')
   }
   return { ...proxy, proxyRdns: !/^socks[45]:/i.test(text.trim()) }
 }

@@ -1,5 +1,5 @@
 import type { Message } from '../engine/message.js'
-import { Failure } from './failure.js'
+import { CommandError } from './command-error.js'
 import { type Moment, messageJson, parsedPayload } from './message-json.js'
 import type { Output } from './output.js'
 import { strftime } from './strftime.js'
@@ -32,7 +32,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /**
  * mosquitto_sub's -F, as a function that prints messages so.
  * @param isPretty whether JSON is spread over lines
- * @throws {Failure} in mosquitto_sub's words: the format is none
+ * @throws {CommandError} in mosquitto_sub's words: the format is none
  */
 export function compileFormat(format: string, isPretty: boolean): Printer {
   const printers = Array.from(format.matchAll(SEQUENCE), (match) => compileSequence(match, isPretty))
@@ -44,7 +44,7 @@ export function compileFormat(format: string, isPretty: boolean): Printer {
 function compileSequence(match: RegExpMatchArray, isPretty: boolean): Printer {
   const [whole, left, zero, width, most, letter, time, escaped] = match
   if (letter !== undefined) {
-    if (letter === '') throw new Failure('Incomplete format specifier.')
+    if (letter === '') throw new CommandError('Incomplete format specifier.')
     return parameter(letter, isPretty, {
       isLeft: left === '-',
       pad: zero === '0' ? '0' : ' ',
@@ -62,16 +62,16 @@ function literal(text: string): Printer {
 }
 
 function timeSequence(letter: string): Printer {
-  if (letter === '') throw new Failure('Incomplete format specifier.')
+  if (letter === '') throw new CommandError('Incomplete format specifier.')
   if (letter === '@') return literal('@')
   if (letter === 'N') return (_message, output, moment) => output.text(moment.nanoseconds)
   return (_message, output, { date }) => output.text(strftime(`%${letter}`, date))
 }
 
 function escapeSequence(letter: string): string {
-  if (letter === '') throw new Failure('Incomplete escape specifier.')
+  if (letter === '') throw new CommandError('Incomplete escape specifier.')
   const text = ESCAPES[letter]
-  if (text === undefined) throw new Failure(`Invalid escape specifier '${letter}'.`)
+  if (text === undefined) throw new CommandError(`Invalid escape specifier '${letter}'.`)
   return text
 }
 
@@ -123,7 +123,7 @@ function parameter(letter: string, isPretty: boolean, layout: Layout): Printer {
         output.text(messageJson(message, moment, parsedPayload(message), isPretty))
       }
   }
-  throw new Failure(`Invalid format specifier '${letter}'.`)
+  throw new CommandError(`Invalid format specifier '${letter}'.`)
 }
 
 const NUMBERS: Readonly<Record<string, (message: Message) => number | undefined>> = {

@@ -2,7 +2,7 @@
 // The command `aiomqtt`. The library loads nothing of this folder, nor the packages that only this folder needs.
 
 import { loadOptional } from '../transports/optional-package.js'
-import { lineOf } from './failure.js'
+import { lineOf } from './command-error.js'
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {

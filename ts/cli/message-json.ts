@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../engine/message.js'
-import { Failure } from './failure.js'
+import { CommandError } from './command-error.js'
 import { strftime } from './strftime.js'
 
 /** When a message was printed. */
@@ -22,7 +22,7 @@ export function parsedPayload(message: Message): unknown {
   try {
     return message.json()
   } catch {
-    throw new Failure(`Message payload is not valid JSON on topic ${message.topic}.`)
+    throw new CommandError(`Message payload is not valid JSON on topic ${message.topic}.`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { ExitCode, Failure } from './failure.js'
+import { CommandError, ExitCode } from './command-error.js'
 
 /** For commander: a whole number of a range. */
 export function integer(least: number, greatest: number): (text: string) => number {
@@ -29,6 +29,6 @@ export function refuse(command: Command, flags: string, reason: string): void {
   const option = new Option(flags, `not supported: ${reason}`)
   command.addOption(option)
   command.on(`option:${option.name()}`, () => {
-    throw new Failure(`${option.short ?? option.long} is not supported: ${reason}`, ExitCode.FAILURE)
+    throw new CommandError(`${option.short ?? option.long} is not supported: ${reason}`, ExitCode.FAILURE)
   })
 }

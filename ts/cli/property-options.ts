@@ -1,6 +1,6 @@
 import type { PropertiesLiteral } from '../mqtt/properties.js'
 import type { UserProperty } from '../mqtt/property-codec.js'
-import { Failure } from './failure.js'
+import { CommandError } from './command-error.js'
 
 /** The packets that `-D` gives properties to. */
 export type PropertyPacket = 'connect' | 'publish' | 'subscribe' | 'unsubscribe' | 'will'
@@ -40,7 +40,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 /**
  * The words after all `-D`, in one list: a packet, a property and its value, or `user-property`, a name and a value.
  * Whether a property fits its packet, and its value, the client checks.
- * @throws {Failure} unknown or missing words
+ * @throws {CommandError} unknown or missing words
  */
 export function readProperties(words: readonly string[]): Partial<Record<PropertyPacket, PropertiesLiteral>> {
   const result: Partial<Record<PropertyPacket, PropertiesLiteral>> = {}
@@ -49,12 +49,12 @@ export function readProperties(words: readonly string[]): Partial<Record<Propert
     const name = words[at + 1]
     const value = words[at + 2]
     if (name === undefined || value === undefined)
-      throw new Failure('-D needs a packet, a property and a value')
+      throw new CommandError('-D needs a packet, a property and a value')
     const properties = result[packet] ?? {}
     result[packet] = properties
     if (name === 'user-property') {
       const content = words[at + 3]
-      if (content === undefined) throw new Failure('-D: user-property needs a name and a value')
+      if (content === undefined) throw new CommandError('-D: user-property needs a name and a value')
       const pairs = (properties.userProperty ?? []) as UserProperty[]
       properties.userProperty = [...pairs, [value, content]]
       at += 4
@@ -70,18 +70,18 @@ function readPacket(word = ''): PropertyPacket {
   const packet = word.toLowerCase()
   if (PACKETS.has(packet)) return packet as PropertyPacket
   const reason = REFUSED[packet]
-  if (reason !== undefined) throw new Failure(`-D ${packet} is not supported: ${reason}`)
-  throw new Failure(`-D: ${word} is none of ${[...PACKETS].join(', ')}`)
+  if (reason !== undefined) throw new CommandError(`-D ${packet} is not supported: ${reason}`)
+  throw new CommandError(`-D: ${word} is none of ${[...PACKETS].join(', ')}`)
 }
 
 function readProperty(name: string, value: string): PropertiesLiteral {
   const known = NAMES[name]
   if (known === undefined) {
-    throw new Failure(`-D: ${name} is none of ${[...Object.keys(NAMES), 'user-property'].join(', ')}`)
+    throw new CommandError(`-D: ${name} is none of ${[...Object.keys(NAMES), 'user-property'].join(', ')}`)
   }
   const [member, kind] = known
   if (kind === 'text') return { [member]: value }
   if (kind === 'bytes') return { [member]: Buffer.from(value) }
-  if (!/^\d+$/.test(value)) throw new Failure(`-D: ${name} must be a number, not ${value}`)
+  if (!/^\d+$/.test(value)) throw new CommandError(`-D: ${name} must be a number, not ${value}`)
   return { [member]: Number(value) }
 }

@@ -6,6 +6,7 @@ import { Client } from '../client/client.js'
 import type { PayloadType } from '../mqtt/payload.js'
 import { checkPublishTopic } from '../mqtt/topic.js'
 import { runAction } from './action.js'
+import { CommandError, EXIT_CODES } from './command-error.js'
 import { connect } from './connect.js'
 import {
   addConnectionOptions,
@@ -14,7 +15,6 @@ import {
   type Place,
   readPlace,
 } from './connection-options.js'
-import { EXIT_CODES, Failure } from './failure.js'
 import { decimal, integer } from './options.js'
 import { Output } from './output.js'
 import type { Interruption } from './signals.js'
@@ -74,7 +74,7 @@ async function pub(flags: PubFlags, { signal }: Interruption): Promise<void> {
   checkSource(flags)
   const place = await readPlace(flags)
   const topic = flags.topic ?? place.topic
-  if (topic === null) throw new Failure('There must be a topic: -t')
+  if (topic === null) throw new CommandError('There must be a topic: -t')
   checkPublishTopic(topic, place.properties.publish?.topicAlias !== undefined)
   const output = new Output()
   const client = new Client(place.hostname, place.options)
@@ -114,8 +114,8 @@ function publishOptionsOf(
 
 function checkSource({ message, file, nullMessage, stdinFile, stdinLine, repeat }: PubFlags): void {
   const given = [message, file, nullMessage, stdinFile, stdinLine].filter((value) => value !== undefined)
-  if (given.length !== 1) throw new Failure('There must be one of -m, -f, -n, -s and -l')
-  if (stdinLine && repeat !== undefined) throw new Failure('--repeat and -l cannot be used together')
+  if (given.length !== 1) throw new CommandError('There must be one of -m, -f, -n, -s and -l')
+  if (stdinLine && repeat !== undefined) throw new CommandError('--repeat and -l cannot be used together')
 }
 
 /** Read before the client connects, so that no broker is bothered for a file that is not there. */
@@ -129,7 +129,7 @@ async function payloadOf(
   try {
     return { payload: await readFile(file) }
   } catch (error) {
-    throw new Failure(`-f cannot be read: ${(error as Error).message}`)
+    throw new CommandError(`-f cannot be read: ${(error as Error).message}`)
   }
 }
 

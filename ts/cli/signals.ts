@@ -1,4 +1,4 @@
-import { ExitCode } from './failure.js'
+import { ExitCode } from './command-error.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 

@@ -5,6 +5,7 @@ import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { ReasonCode } from '../mqtt/reason-code.js'
 import { Wildcard } from '../mqtt/topic.js'
 import { runAction } from './action.js'
+import { CommandError, EXIT_CODES, ExitCode } from './command-error.js'
 import { connect } from './connect.js'
 import {
   addConnectionOptions,
@@ -13,7 +14,6 @@ import {
   type Place,
   readPlace,
 } from './connection-options.js'
-import { EXIT_CODES, ExitCode, Failure } from './failure.js'
 import { compileFormat, type Printer } from './format.js'
 import { Moment, messageLine } from './message-json.js'
 import { collect, decimal, integer } from './options.js'
@@ -96,10 +96,11 @@ async function sub(flags: SubFlags, { signal }: Interruption): Promise<void> {
   const print = printerOf(flags)
   const place = await readPlace(flags)
   const filters = [...(place.topic === null ? [] : [place.topic]), ...(flags.topic ?? [])]
-  if (filters.length === 0 && flags.unsubscribe === undefined) throw new Failure('There must be a topic: -t')
-  if (flags.R && flags.retainedOnly) throw new Failure('-R and --retained-only cannot be used together')
+  if (filters.length === 0 && flags.unsubscribe === undefined)
+    throw new CommandError('There must be a topic: -t')
+  if (flags.R && flags.retainedOnly) throw new CommandError('-R and --retained-only cannot be used together')
   if (flags.retainAsPublished && place.protocol !== ProtocolVersion.V5) {
-    throw new Failure('--retain-as-published needs MQTT 5: -V mqttv5')
+    throw new CommandError('--retain-as-published needs MQTT 5: -V mqttv5')
   }
   for (const filter of [...filters, ...(flags.unsubscribe ?? []), ...(flags.filterOut ?? [])]) {
     new Wildcard(filter)
@@ -116,7 +117,7 @@ async function sub(flags: SubFlags, { signal }: Interruption): Promise<void> {
     if (flags.E) return
     const over = deadline === null ? end : AbortSignal.any([end, deadline])
     await receive(client, selection, flags.count ? null : print, output, over)
-    if (deadline?.aborted && !end.aborted) throw new Failure('Timed out', ExitCode.TIMEOUT)
+    if (deadline?.aborted && !end.aborted) throw new CommandError('Timed out', ExitCode.TIMEOUT)
   } finally {
     if (flags.count) output.text(`${selection.count}\n`)
     await output.end()
@@ -158,7 +159,7 @@ function checkAnswers(codes: readonly ReasonCode[], filters: readonly string[]):
     return code?.isFailure ? [`${filter} (${code})`] : []
   })
   if (refused.length === filters.length) {
-    throw new Failure(`All subscription requests were denied: ${refused.join(', ')}`)
+    throw new CommandError(`All subscription requests were denied: ${refused.join(', ')}`)
   }
   if (refused.length > 0) process.stderr.write(`Warning: The broker refused ${refused.join(', ')}\n`)
 }
@@ -245,7 +246,7 @@ function isOneOf(filters: readonly string[], { topic }: Message): boolean {
 
 function printerOf({ F, verbose, N, pretty, json, count }: SubFlags): Printer {
   if (json && (F !== undefined || count || pretty)) {
-    throw new Failure('--json cannot be used together with -F, --count or --pretty')
+    throw new CommandError('--json cannot be used together with -F, --count or --pretty')
   }
   const hasEnd = !N
   if (json) return withEnd((message, output, moment) => output.text(messageLine(message, moment)), true)

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ConnectionOptions, rootCertificates, type SecureVersion } from 'node:tls'
 import type { ClientOptions } from '../options/client-options.js'
-import { Failure } from './failure.js'
+import { CommandError } from './command-error.js'
 
 /** What the options for TLS say, as commander gives it. */
 export interface TlsFlags {
@@ -45,7 +45,7 @@ export function isTls({ cafile, capath, tlsUseOsCerts, psk }: TlsFlags): boolean
 /**
  * The client's options for TLS; none without it.
  * @param isSecure whether the URL or the port asks for TLS
- * @throws {Failure} options that make no sense together, or a file that cannot be read
+ * @throws {CommandError} options that make no sense together, or a file that cannot be read
  */
 export async function readTls(
   flags: TlsFlags,
@@ -57,7 +57,7 @@ export async function readTls(
     )
     if (name === undefined) return {}
     const option = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-    throw new Failure(
+    throw new CommandError(
       `--${option} needs TLS: --cafile, --capath, --tls-use-os-certs, -p 8883 or a URL with mqtts:`,
     )
   }
@@ -65,13 +65,13 @@ export async function readTls(
   if (flags.tlsVersion !== undefined) options.minVersion = VERSIONS[flags.tlsVersion]
   if (flags.tlsAlpn !== undefined) options.ALPNProtocols = [flags.tlsAlpn]
   if (flags.psk !== undefined) return { tlsContext: { ...options, ...sharedKey(flags) } }
-  if (flags.pskIdentity !== undefined) throw new Failure('--psk-identity needs --psk')
+  if (flags.pskIdentity !== undefined) throw new CommandError('--psk-identity needs --psk')
   const ca = await trusted(flags)
   if (ca.length > 0) options.ca = ca
   if (flags.cert !== undefined) options.cert = await read('--cert', flags.cert)
   if (flags.key !== undefined) options.key = await read('--key', flags.key)
   if ((flags.cert === undefined) !== (flags.key === undefined)) {
-    throw new Failure('--cert and --key need each other')
+    throw new CommandError('--cert and --key need each other')
   }
   if (flags.ciphers !== undefined) options.ciphers = withNewest(flags.ciphers)
   return { tlsContext: options, tlsInsecure: flags.insecure }
@@ -79,11 +79,11 @@ export async function readTls(
 
 /** TLS-PSK needs no certificates: who has the key is the broker. */
 function sharedKey({ psk = '', pskIdentity, ciphers, cafile, capath }: TlsFlags): ConnectionOptions {
-  if (pskIdentity === undefined) throw new Failure('--psk needs --psk-identity')
+  if (pskIdentity === undefined) throw new CommandError('--psk needs --psk-identity')
   if (cafile !== undefined || capath !== undefined) {
-    throw new Failure('--psk cannot be used together with --cafile or --capath')
+    throw new CommandError('--psk cannot be used together with --cafile or --capath')
   }
-  if (!/^([\da-f]{2})+$/i.test(psk)) throw new Failure('--psk must be a key in hexadecimal digits')
+  if (!/^([\da-f]{2})+$/i.test(psk)) throw new CommandError('--psk must be a key in hexadecimal digits')
   const key = Buffer.from(psk, 'hex')
   return {
     // Brokers offer keys up to TLS 1.2, where they have ciphers of their own.
@@ -112,7 +112,7 @@ async function read(option: string, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    throw new Failure(`${option} cannot be read: ${(error as Error).message}`)
+    throw new CommandError(`${option} cannot be read: ${(error as Error).message}`)
   }
 }
 
@@ -122,12 +122,12 @@ async function readFolder(folder: string): Promise<string[]> {
   try {
     names = await readdir(folder)
   } catch (error) {
-    throw new Failure(`--capath cannot be read: ${(error as Error).message}`)
+    throw new CommandError(`--capath cannot be read: ${(error as Error).message}`)
   }
   const files = names.filter((name) => /\.(crt|pem|cer|\d+)$/.test(name))
   const texts = await Promise.all(files.map((name) => read('--capath', join(folder, name))))
   const certificates = texts.filter((text) => text.includes('-----BEGIN CERTIFICATE'))
-  if (certificates.length === 0) throw new Failure(`--capath has no certificates: ${folder}`)
+  if (certificates.length === 0) throw new CommandError(`--capath has no certificates: ${folder}`)
   return [...new Set(certificates)]
 }
 

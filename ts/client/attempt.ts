@@ -1,18 +1,20 @@
-import { timedOut } from '../calls/operation.js'
 import type { Connection } from '../connection/connection.js'
 import type { Runtime } from '../engine/runtime.js'
+import { Failure } from '../failures/failure.js'
+import { thrownFailure } from '../failures/system-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { Host } from '../reconnect/hosts.js'
 import { Timed } from '../support/deadlines.js'
 import type { Link } from '../transports/link.js'
 import { openLink } from '../transports/open-link.js'
+import { placeOf } from '../transports/way.js'
 
 /** Whom an attempt belongs to. */
 export interface AttemptOwner {
   /** The way to the broker is made; to be told its connection by `attempt.connection`. */
   onLink(attempt: Attempt, link: Link): void
   /** There is no way, or no time: to be abandoned. */
-  onFailed(attempt: Attempt, error: unknown): void
+  onFailed(attempt: Attempt, failure: Failure): void
 }
 
 /** One try to connect with one host: from the making of the way to it until CONNACK. */
@@ -53,21 +55,21 @@ export class Attempt extends Timed {
   }
 
   override expire(): void {
-    this.owner.onFailed(this, timedOut())
+    this.owner.onFailed(
+      this,
+      new Failure({ kind: 'timeout', text: 'Operation timed out', code: 'ERR_MQTT_TIMEOUT' }),
+    )
   }
 
   private async start(): Promise<void> {
     const { hostname, port } = this.host
-    const maker = {
-      binding: this.runtime.binding,
-      settings: this.settings.at(hostname, port),
-      signal: this.setUp.signal,
-    }
+    const settings = this.settings.at(hostname, port)
+    const maker = { binding: this.runtime.binding, settings, signal: this.setUp.signal }
     try {
       const link = await openLink(maker)
       if (!this.isOver) this.owner.onLink(this, link)
     } catch (error) {
-      if (!this.isOver) this.owner.onFailed(this, error)
+      if (!this.isOver) this.owner.onFailed(this, thrownFailure(error, placeOf(settings)))
     }
   }
 }

@@ -3,11 +3,12 @@ import { timedOut } from '../calls/operation.js'
 import { PendingCall } from '../calls/pending-call.js'
 import { encodeConnectProperties } from '../connection/authenticator.js'
 import { Connection, type ConnectionOwner } from '../connection/connection.js'
-import { type ConnectionEnd, cleanEnd, endCause, withoutStack } from '../connection/connection-end.js'
+import { type ConnectionEnd, cleanEnd, endCause } from '../connection/connection-end.js'
 import type { ConnectionOptions } from '../engine/binding.js'
 import { runtime } from '../engine/runtime.js'
+import type { Failure } from '../failures/failure.js'
 import type { Inbox } from '../messages/inbox.js'
-import { MqttCodeError, MqttConnectError, MqttError, MqttReentrantError } from '../mqtt/errors.js'
+import { MqttCodeError, MqttError, MqttReentrantError } from '../mqtt/errors.js'
 import type { Properties } from '../mqtt/properties.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { AuthenticationSettings } from '../options/authentication.js'
@@ -162,8 +163,8 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     this.log?.sendingConnect(options, settings.properties)
   }
 
-  onFailed(attempt: Attempt, error: unknown): void {
-    this.failed(attempt, error, null)
+  onFailed(attempt: Attempt, failure: Failure): void {
+    this.failed(attempt, failure)
   }
 
   onOpened(sessionPresent: boolean, properties: Properties | null): void {
@@ -201,14 +202,15 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     if (connection !== this.connection) return
     const { attempt, disconnection, reconnector } = this
     if (attempt !== null) {
-      this.failed(attempt, end.error(), end)
+      this.failed(attempt, end.failure)
       return
     }
     this.connection = this.disconnection = null
-    const plan = disconnection === null && reconnector !== null ? reconnector.lost(this.host, end) : null
+    const plan =
+      disconnection === null && reconnector !== null ? reconnector.lost(this.host, end.failure) : null
     if (plan !== null) {
       this.session?.wait()
-      this.schedule(plan, end.error())
+      this.schedule(plan, end.failure)
       return
     }
     this.finish(end.error, endCause(end), disconnection === null)
@@ -262,25 +264,25 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     this.attempt = new Attempt(runtime(), this.settings, host, this, timeout)
   }
 
-  private failed(attempt: Attempt, error: unknown, end: ConnectionEnd | null): void {
+  private failed(attempt: Attempt, failure: Failure): void {
     const { call, reconnector } = this
     this.stop()
     const mayRetry = call === null || this.retriesFirst
-    const plan = reconnector?.failed(attempt.host, error, end, mayRetry) ?? null
+    const plan = reconnector?.failed(attempt.host, failure, mayRetry) ?? null
     if (plan !== null) {
-      this.schedule(plan, error)
+      this.schedule(plan, failure)
     } else if (call === null) {
-      this.finish(end?.error ?? (() => copyOf(error)), withoutStack(copyOf(error)), true)
+      this.finish(() => failure.error(), failure.report(), true)
     } else {
-      this.abandon(error)
+      this.abandon(failure.rejection())
     }
   }
 
-  /** @param error why another attempt is necessary */
-  private schedule({ host, delay, attempt }: Plan, error: unknown): void {
+  /** @param failure why another attempt is necessary */
+  private schedule({ host, delay, attempt }: Plan, failure: Failure): void {
     const { state } = this.states
     const what = `attempt ${attempt}, to ${host.hostname}:${host.port}, in ${delay.toFixed(2)} s`
-    this.settings.logger.info(`Connecting again (${what}) after: ${toMqttError(error).message}`)
+    this.settings.logger.info(`Connecting again (${what}) after: ${failure.error().message}`)
     const go = () => {
       this.retry = null
       this.try(host)
@@ -290,7 +292,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     this.retry.unref()
     this.setState({
       state: state === 'connecting' ? state : 'reconnecting',
-      error: withoutStack(copyOf(error)),
+      error: failure.report(),
       attempt,
     })
   }
@@ -385,14 +387,4 @@ function toMqttError(error: unknown): MqttError {
   if (error instanceof MqttError) return error
   const message = error instanceof Error ? error.message : String(error)
   return new MqttError(message, { cause: error })
-}
-
-/** Another error that says the same: each call that rejects has one of its own, with its own stack. */
-function copyOf(error: unknown): MqttError {
-  const original = toMqttError(error)
-  const { message, code, cause } = original
-  if (!(original instanceof MqttCodeError)) return new MqttError(message, { code, cause })
-  const { rc } = original
-  if (original instanceof MqttConnectError && rc !== null) return new MqttConnectError(rc, { cause })
-  return new MqttCodeError(rc, message, { code, cause })
 }

@@ -1,8 +1,7 @@
-import type { ConnectionEnd } from '../connection/connection-end.js'
+import type { Failure } from '../failures/failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { ReconnectSettings } from '../options/reconnect-options.js'
 import { Backoff } from './backoff.js'
-import { isFinal, isTakenOver } from './give-up.js'
 import { type Host, HostList, parseServerReference } from './hosts.js'
 
 const USE_ANOTHER_SERVER = 0x9c
@@ -24,8 +23,8 @@ export interface Plan {
  * Decides where and when a client tries to connect, and when it gives up.
  *
  * Attempts go in rounds over all hosts, with a delay before each round ({@link Backoff}) and none within it. A host
- * that has refused for good (`isFinal()`) is left out of the further rounds. It is over when none is left, when
- * `maxAttempts` have failed, or when the session was taken over. The delays begin anew when a connection has lasted at
+ * that has refused for good (`Failure.retry`) is left out of the further rounds. It is over when none is left, when
+ * `maxAttempts` have failed, or when no attempt can help. The delays begin anew when a connection has lasted at
  * least `minDelay`; a broker that accepts and drops a client again and again is not asked at full speed.
  */
 export class Reconnector {
@@ -71,29 +70,26 @@ export class Reconnector {
    * The connection was lost: a series of attempts begins.
    * @returns null when there must be none
    */
-  lost(host: Host, end: ConnectionEnd): Plan | null {
+  lost(host: Host, failure: Failure): Plan | null {
     if (performance.now() - this.connectedAt >= this.minDelay * 1000) {
       this.backoff.reset()
       this.redirections = 0
     }
     this.beginSeries()
     this.isRoundDue = true
-    const error = end.error()
-    if (isTakenOver(error)) return null
-    if (!this.redirect(end) && isFinal(error)) this.hosts.exclude(host)
+    if (failure.retry === 'never') return null
+    if (!this.redirect(failure) && failure.retry === 'elsewhere') this.hosts.exclude(host)
     return this.next()
   }
 
   /**
    * An attempt has failed.
-   * @param end null when there was no connection yet
    * @param mayRetry false to go on only where the broker redirects the client
    */
-  failed(host: Host, error: unknown, end: ConnectionEnd | null, mayRetry: boolean): Plan | null {
-    if (isTakenOver(error)) return null
-    const isRedirected = end !== null && this.redirect(end)
-    if (!isRedirected && !mayRetry) return null
-    if (isFinal(error)) this.hosts.exclude(host)
+  failed(host: Host, failure: Failure, mayRetry: boolean): Plan | null {
+    if (failure.retry === 'never') return null
+    if (!this.redirect(failure) && !mayRetry) return null
+    if (failure.retry === 'elsewhere') this.hosts.exclude(host)
     return this.next()
   }
 
@@ -118,7 +114,9 @@ export class Reconnector {
   }
 
   /** Whether the broker has said where to go, and the client goes there. */
-  private redirect({ rc, serverReference }: ConnectionEnd): boolean {
+  private redirect(failure: Failure): boolean {
+    const { serverReference } = failure
+    const rc = Number(failure.rc)
     if (!this.canRedirect || serverReference === undefined) return false
     if (rc !== USE_ANOTHER_SERVER && rc !== SERVER_MOVED) return false
     if (++this.redirections > MOST_REDIRECTIONS) return false

@@ -33,6 +33,16 @@ const TEXTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'Connection timed out',
 }
 
+/** What `getaddrinfo` says, in Python's words, by the code that Node gives. */
+const LOOKUP_TEXTS: Readonly<Record<string, string>> = {
+  ENOTFOUND: '[Errno -2] Name or service not known',
+  EAI_AGAIN: '[Errno -3] Temporary failure in name resolution',
+  EAI_FAIL: '[Errno -4] Non-recoverable failure in name resolution',
+  EAI_NODATA: '[Errno -5] No address associated with hostname',
+  EAI_FAMILY: '[Errno -6] ai_family not supported',
+  EAI_MEMORY: '[Errno -10] Memory allocation failure',
+}
+
 /** An error of the operating system, shaped as Node's own. */
 export interface SystemError extends Error {
   /** The error's name, for example `ECONNREFUSED`. */
@@ -61,6 +71,11 @@ function textOf(errno: number): string {
  */
 export function errnoText(errno: number): string {
   return `[Errno ${errno}] ${textOf(errno)}`
+}
+
+/** What Python says to a name that was not found. */
+export function lookupText(error: NodeJS.ErrnoException): string {
+  return LOOKUP_TEXTS[error.code ?? ''] ?? error.message
 }
 
 /**

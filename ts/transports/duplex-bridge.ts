@@ -1,9 +1,10 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Binding, ConnectionTls } from '../engine/binding.js'
-import { MqttError } from '../mqtt/errors.js'
+import { Failure } from '../failures/failure.js'
+import { isReset } from '../failures/system-failure.js'
 import type { Link, LinkFields } from './link.js'
-import { isReset } from './transport-error.js'
+import { destroyLayers } from './node-socket.js'
 
 /** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
 const LINGER = 2000
@@ -47,12 +48,8 @@ export class DuplexBridge implements Link {
   fields(binding: Binding): LinkFields {
     if (process.platform === 'win32') {
       // A socket of Node's cannot be made of a descriptor there.
-      throw new MqttError(
-        'WebSocket, proxies, custom streams and TLS by node:tls are not supported on Windows yet',
-        {
-          code: 'ERR_MQTT_TRANSPORT',
-        },
-      )
+      const text = 'WebSocket, proxies, custom streams and TLS by node:tls are not supported on Windows yet'
+      throw new Failure({ kind: 'unsupported', text, code: 'ERR_MQTT_TRANSPORT', retry: 'never' }).error()
     }
     const [theirs, ours] = binding.pair()
     this.connect(new Socket({ fd: ours, allowHalfOpen: true }))
@@ -62,7 +59,7 @@ export class DuplexBridge implements Link {
   }
 
   destroy(): void {
-    for (const layer of this.layers) layer.destroy()
+    destroyLayers(this.layers)
   }
 
   /** @param near the native side is at its other end */

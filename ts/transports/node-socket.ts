@@ -1,12 +1,11 @@
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { addAbortSignal, type Duplex } from 'node:stream'
 import type { Binding } from '../engine/binding.js'
-import { MqttError } from '../mqtt/errors.js'
+import { isReset, systemFailure } from '../failures/system-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
-import { errnoText, systemError } from '../support/errno.js'
+import { systemError } from '../support/errno.js'
 import { SocketConstants } from './socket-constants.js'
 import { type SocketFields, socketFields } from './socket-options.js'
-import { isReset } from './transport-error.js'
 
 const { IPPROTO_TCP, TCP_QUICKACK } = SocketConstants
 const ON = new Uint8Array(Int32Array.of(1).buffer)
@@ -26,7 +25,7 @@ export interface Maker {
  * A connected socket of Node's, for what needs a stream in JavaScript: proxies, WebSocket, TLS by `node:tls`. It is
  * bound and set up as the client's options say.
  * @param where what errors call the peer
- * @throws as `net.connect()`; {@link MqttError} for a socket option that cannot be set
+ * @throws as `net.connect()`; MqttError for a socket option that cannot be set
  */
 export async function connectSocket(
   { binding, settings, signal }: Maker,
@@ -49,6 +48,15 @@ export async function connectSocket(
     throw error
   }
   return socket
+}
+
+/**
+ * Destroys streams that are made of each other, the highest first: Node 20 ends the process when TLS loses the socket
+ * below it in the middle of a turn.
+ * @param layers the lowest first
+ */
+export function destroyLayers(layers: readonly Duplex[]): void {
+  for (const layer of layers.toReversed()) layer.destroy()
 }
 
 /** A stream that the signal destroys, and whose errors never go unheard, whoever else listens to them. */
@@ -122,7 +130,6 @@ function setOptions(
   for (const [level, name, value] of socketOptions) {
     const errno = binding.setSocketOption(descriptor, level, name, value)
     if (errno === 0) continue
-    const cause = systemError(errno, 'setsockopt', where)
-    throw new MqttError(`${errnoText(errno)} (${where})`, { code: 'ERR_MQTT_TRANSPORT', cause })
+    throw systemFailure(systemError(errno, 'setsockopt', where), where).error()
   }
 }

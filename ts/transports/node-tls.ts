@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket } from 'node:tls'
+import { failureText, isReset } from '../failures/system-failure.js'
+import { handshakeFailure, nodeTlsFailure } from '../failures/tls-failure.js'
 import { tlsHost } from './native-tls.js'
 import { acknowledgeAtOnce, hearOut, type Maker, own } from './node-socket.js'
-import { handshakeError, nodeTlsFault, tlsError } from './tls-errors.js'
-import { failureText, isReset } from './transport-error.js'
 
 /**
  * TLS by `node:tls` over a stream: for WebSocket, for options that only it has, and for runtimes whose OpenSSL cannot
@@ -31,8 +31,8 @@ export async function nodeTls(
     return secured
   } catch (error) {
     secured?.destroy()
-    const fault = nodeTlsFault(error)
-    if (fault !== null) throw tlsError(fault, where)
-    throw isReset(error) ? handshakeError(failureText(error), where, error) : error
+    const failure = nodeTlsFailure(error, where)
+    if (failure !== null) throw failure.error()
+    throw isReset(error) ? handshakeFailure(failureText(error), where, error).error() : error
   }
 }

@@ -1,4 +1,4 @@
-import { MqttError } from '../mqtt/errors.js'
+import { Failure } from '../failures/failure.js'
 
 /** What `import()` says of a package that is not there, and what `require()` says, which CommonJS has in its place. */
 const NOT_FOUND: Array<string | undefined> = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']
@@ -19,9 +19,13 @@ export async function loadOptional<Package>(
     return await load()
   } catch (cause) {
     if (!NOT_FOUND.includes((cause as NodeJS.ErrnoException).code)) throw cause
-    throw new MqttError(`The package ${name} must be installed for ${purpose}: npm install ${name}`, {
+    const text = `The package ${name} must be installed for ${purpose}: npm install ${name}`
+    throw new Failure({
+      kind: 'unsupported',
+      text,
       code: 'ERR_MQTT_UNSUPPORTED',
+      retry: 'never',
       cause,
-    })
+    }).error()
   }
 }

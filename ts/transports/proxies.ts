@@ -1,11 +1,11 @@
 import { request } from 'node:http'
 import { isIP, type Socket } from 'node:net'
-import { MqttError } from '../mqtt/errors.js'
+import { Failure } from '../failures/failure.js'
+import { failureText } from '../failures/system-failure.js'
 import type { ProxySettings } from '../options/proxy-settings.js'
 import { lookUp } from './name-lookup.js'
 import { connectSocket, type Maker } from './node-socket.js'
 import { loadOptional } from './optional-package.js'
-import { failureText } from './transport-error.js'
 
 type Kind = 'HTTP' | 'SOCKS4' | 'SOCKS5'
 
@@ -48,10 +48,12 @@ export async function connectThrough(maker: Maker, proxy: ProxySettings): Promis
     return socket
   } catch (error) {
     socket?.destroy()
-    throw new MqttError(`Error connecting to ${kind} proxy ${where}: ${failureText(error)}`, {
+    throw new Failure({
+      kind: 'proxy',
+      text: `Error connecting to ${kind} proxy ${where}: ${failureText(error)}`,
       code: 'ERR_MQTT_TRANSPORT',
       cause: withoutSecrets(error),
-    })
+    }).error()
   }
 }
 
@@ -63,7 +65,10 @@ async function targetOf({ settings }: Maker, proxy: ProxySettings, kind: Kind): 
   const addresses = await lookUp(hostname, port)
   // SOCKS4 has room for four bytes.
   const suitable = addresses.find(([, , family]) => kind !== 'SOCKS4' || family === 4)
-  if (suitable === undefined) throw new MqttError(`SOCKS4 needs an IPv4 address, and ${hostname} has none`)
+  if (suitable === undefined) {
+    const text = `SOCKS4 needs an IPv4 address, and ${hostname} has none`
+    throw new Failure({ kind: 'proxy', text }).error()
+  }
   return { host: suitable[0], port }
 }
 

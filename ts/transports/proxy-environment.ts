@@ -1,4 +1,4 @@
-import { MqttError } from '../mqtt/errors.js'
+import { Failure } from '../failures/failure.js'
 import { ProxySettings } from '../options/proxy-settings.js'
 import { proxyFromUrl } from '../options/proxy-url.js'
 
@@ -16,17 +16,17 @@ export function environmentProxy(
   port: number,
   environment: Environment = process.env,
 ): ProxySettings | null {
-  const text = variable(environment, 'mqtt_proxy')
-  if (text === '' || isExempt(hostname, port, variable(environment, 'no_proxy'))) return null
+  const url = variable(environment, 'mqtt_proxy')
+  if (url === '' || isExempt(hostname, port, variable(environment, 'no_proxy'))) return null
   try {
-    const proxy = proxyFromUrl(text)
+    const proxy = proxyFromUrl(url)
     if (proxy !== null) return new ProxySettings(proxy)
   } catch {
     // Said below, without the text: there may be a password in it.
   }
-  throw new MqttError(
-    'The environment variable mqtt_proxy must be a URL of a proxy, such as http://host:port or socks://host:port',
-  )
+  const text =
+    'The environment variable mqtt_proxy must be a URL of a proxy, such as http://host:port or socks://host:port'
+  throw new Failure({ kind: 'proxy', text, retry: 'never' }).error()
 }
 
 function variable(environment: Environment, name: string): string {

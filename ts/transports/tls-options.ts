@@ -4,10 +4,10 @@ import tls, {
   type SecureContext,
   type ConnectionOptions as TLSConnectionOptions,
 } from 'node:tls'
+import { networkFailure } from '../failures/system-failure.js'
+import { notPemFailure } from '../failures/tls-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { TLSParameters } from '../options/tls-parameters.js'
-import { NOT_PEM, tlsError } from './tls-errors.js'
-import { transportError } from './transport-error.js'
 
 /** In place of the check that the certificate is for the host: with `tlsInsecure` any host will do. */
 export function anyHost(_host: string, _certificate: PeerCertificate): undefined {}
@@ -66,9 +66,9 @@ async function readPem(value: string | null): Promise<string | undefined> {
   try {
     text = await readFile(value, 'utf8')
   } catch (error) {
-    throw transportError(error, value)
+    throw networkFailure(error, value).error()
   }
-  if (!isPem(text)) throw tlsError(NOT_PEM, value)
+  if (!isPem(text)) throw notPemFailure(value).error()
   return text
 }
 

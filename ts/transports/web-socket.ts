@@ -1,14 +1,17 @@
 import { once } from 'node:events'
-import type { ClientRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ClientOptions as WebSocketOptions } from 'ws'
-import { MqttError } from '../mqtt/errors.js'
+import type { Advice } from '../failures/advice.js'
+import { Failure } from '../failures/failure.js'
+import { failureText } from '../failures/system-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import { own } from './node-socket.js'
 import { loadOptional } from './optional-package.js'
-import { failureText } from './transport-error.js'
 import { WebSocketStream } from './web-socket-stream.js'
+
+const USUAL_PATH = '/mqtt'
 
 /** MQTT's largest packet (MQTT 5, 2.1.4): no message of a broker needs more. */
 const LARGEST_MESSAGE = 268_435_460
@@ -35,11 +38,18 @@ export async function webSocket(
   const origin = `http${isSecure ? 's' : ''}://${address.host}`
   // What is written to the stream is TLS already: for ws it is ws: in any case.
   address.protocol = 'ws:'
+  const answer: Answer = {}
   const options: WebSocketOptions & { closeTimeout: number } = {
     createConnection: () => stream as never,
     closeTimeout: CLOSING,
     finishRequest: (request) => {
       applyHeaders(request, settings)
+      request.once('response', (response) => {
+        answer.refusal = response
+      })
+      request.once('upgrade', (response) => {
+        answer.upgrade = response
+      })
       request.end()
     },
     headers: { Host: address.host },
@@ -55,20 +65,43 @@ export async function webSocket(
     await once(socket, 'open')
     return packets
   } catch (error) {
-    const text = `WebSocket handshake error: ${failureText(error)} (${where})`
-    throw new MqttError(text, { code: 'ERR_MQTT_TRANSPORT', cause: error })
+    throw new Failure({
+      kind: 'websocket',
+      text: `WebSocket handshake error: ${failureText(error)} (${where})`,
+      code: 'ERR_MQTT_TRANSPORT',
+      advice: adviceFor(answer),
+      subject: settings.websocketPath ?? USUAL_PATH,
+      cause: error,
+    }).error()
   }
+}
+
+/** What an HTTP server has answered. */
+interface Answer {
+  /** It does not become a WebSocket. */
+  refusal?: IncomingMessage
+  /** It does. */
+  upgrade?: IncomingMessage
+}
+
+function adviceFor({ refusal, upgrade }: Answer): Advice {
+  if (upgrade !== undefined) return 'websocket-subprotocol'
+  if (refusal === undefined) return 'no-web-server'
+  const { statusCode } = refusal
+  if (statusCode === 404) return 'websocket-path'
+  return statusCode === 401 || statusCode === 403 ? 'websocket-credentials' : 'websocket-refused'
 }
 
 /** The URL in whose place the handshake is made; its `host` leaves the usual port out. */
 function addressOf({ hostname, port, websocketPath }: ClientSettings, isSecure: boolean): URL {
-  const path = websocketPath ?? '/mqtt'
+  const path = websocketPath ?? USUAL_PATH
   const host = hostname.replace(/%.*$/, '')
   try {
     const root = `ws${isSecure ? 's' : ''}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
     return new URL(path.startsWith('/') ? path : `/${path}`, root)
   } catch {
-    throw new MqttError('hostname or websocketPath cannot be part of a URL', { code: 'ERR_MQTT_TRANSPORT' })
+    const text = 'hostname or websocketPath cannot be part of a URL'
+    throw new Failure({ kind: 'websocket', text, code: 'ERR_MQTT_TRANSPORT', retry: 'never' }).error()
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { Client } from '../../client/client.js'
 import { type Action, runAction } from '../action.js'
+import { CommandError, EXIT_CODES, ExitCode } from '../command-error.js'
 import { connect } from '../connect.js'
 import {
   addConnectionOptions,
@@ -11,7 +12,6 @@ import {
   readPlace,
   withPlace,
 } from '../connection-options.js'
-import { EXIT_CODES, ExitCode, Failure } from '../failure.js'
 import { decimal, integer } from '../options.js'
 import { Output } from '../output.js'
 import { Load, type Plan, STAMP } from './load.js'
@@ -91,7 +91,7 @@ export function buildBench(command: Command): Command {
 function bench(flags: BenchFlags): Action {
   return async ({ signal }) => {
     if (flags.count !== undefined && flags.duration !== undefined) {
-      throw new Failure('--count and --duration cannot be used together')
+      throw new CommandError('--count and --duration cannot be used together')
     }
     const place = await readPlace(flags)
     const { clients = 10, subscribers = 1 } = flags
@@ -147,7 +147,7 @@ async function subscribeAll({ subscribers, topics, qos }: Plan, { share }: Bench
   const filter = `${share ? '$share/aiomqtt-bench/' : ''}${prefix}/+`
   for (const client of subscribers) {
     const [code] = await client.subscribe(filter, { qos })
-    if (code?.isFailure) throw new Failure(`The subscription to ${filter} was refused: ${code}`)
+    if (code?.isFailure) throw new CommandError(`The subscription to ${filter} was refused: ${code}`)
   }
 }
 

@@ -1,14 +1,10 @@
-import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
-import {
-  type ConnectionOptions,
-  checkServerIdentity,
-  connect,
-  type DetailedPeerCertificate,
-  type TLSSocket,
-} from 'node:tls'
+import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
+import { nodeTlsFailure } from '../../failures/tls-failure.js'
 import { tlsHost } from '../../transports/native-tls.js'
-import { nodeTlsFault, tlsError } from '../../transports/tls-errors.js'
+import { destroyLayers } from '../../transports/node-socket.js'
+import { anyHost } from '../../transports/tls-options.js'
+import type { Way } from '../../transports/way.js'
+import { adviceOn } from '../advice.js'
 import { Fault, type Finding } from './checklist.js'
 
 const DAY = 24 * 60 * 60 * 1000
@@ -16,67 +12,54 @@ const DAY = 24 * 60 * 60 * 1000
 /** A certificate that is valid for fewer days is mentioned. */
 const SOON = 30
 
+/** Any certificate will do, so that it can be looked at. */
+const UNCHECKED = { rejectUnauthorized: false, checkServerIdentity: anyHost }
+
 /**
  * Shakes hands without a check, so that there is something to be looked at, and checks then.
  * @param isNameChecked false with `--insecure`
  */
 export async function examineTls(
-  stream: Duplex,
+  way: Way,
+  signal: AbortSignal,
   hostname: string,
-  where: string,
-  options: ConnectionOptions,
   isNameChecked: boolean,
-): Promise<Finding<null>> {
-  const secured = connect({
-    ...options,
-    ...tlsHost(hostname, options),
-    socket: stream,
-    rejectUnauthorized: false,
-    checkServerIdentity: () => undefined,
-  })
+): Promise<Finding<true>> {
+  const layers = await way.open('tls', signal, { ...way.tls, ...UNCHECKED })
   try {
-    await once(secured, 'secureConnect')
-    return report(secured, hostname, where, options, isNameChecked)
-  } catch (error) {
-    throw error instanceof Fault ? error : handshakeFault(error, where)
+    return report(layers.at(-1) as TLSSocket, way, hostname, isNameChecked)
   } finally {
-    secured.on('error', () => {})
-    secured.destroy()
+    destroyLayers(layers)
   }
 }
 
 /** Whether a server speaks TLS, asked without any check. */
-export async function speaksTls(stream: Duplex): Promise<boolean> {
-  const secured = connect({ socket: stream, rejectUnauthorized: false })
-  secured.on('error', () => {})
+export async function speaksTls(way: Way, signal: AbortSignal): Promise<boolean> {
   try {
-    return await new Promise<boolean>((resolve) => {
-      secured.once('secureConnect', () => resolve(true))
-      secured.once('error', () => resolve(false))
-      secured.once('close', () => resolve(false))
-    })
-  } finally {
-    secured.destroy()
+    destroyLayers(await way.open('tls', signal, UNCHECKED))
+    return true
+  } catch {
+    return false
   }
 }
 
 function report(
   secured: TLSSocket,
+  { tls, where }: Way,
   hostname: string,
-  where: string,
-  options: ConnectionOptions,
   isNameChecked: boolean,
-): Finding<null> {
+): Finding<true> {
+  const options = tls ?? {}
   const chain = chainOf(secured.getPeerCertificate(true))
   const details = chain.flatMap(describe)
   const [leaf] = chain
   if (leaf === undefined)
-    return { text: `${summary(secured)}, by a key and without certificates`, value: null }
+    return { text: `${summary(secured)}, by a key and without certificates`, value: true }
   const code = String((secured.authorizationError as unknown as NodeJS.ErrnoException | null) ?? '')
   if (!secured.authorized && options.rejectUnauthorized !== false) {
-    const fault = nodeTlsFault(Object.assign(new Error(code), { code }))
-    const text = fault === null ? code : tlsError(fault, where).message
-    throw new Fault(translate(text), details)
+    const failure = nodeTlsFailure(Object.assign(new Error(code), { code }), where)
+    const text = failure === null ? code : [failure.text, ...adviceOn(failure)].join('. ')
+    throw new Fault(text, details)
   }
   const mismatch = checkServerIdentity(tlsHost(hostname, options).host, leaf)
   if (mismatch !== undefined && isNameChecked) {
@@ -86,7 +69,7 @@ function report(
       ...details,
     ])
   }
-  return { text: `${summary(secured)}, the certificate is good`, details, value: null }
+  return { text: `${summary(secured)}, the certificate is good`, details, value: true }
 }
 
 function summary(secured: TLSSocket): string {
@@ -125,21 +108,4 @@ function describe({
 
 function nameOf(name: { CN?: string | string[]; O?: string | string[] } | undefined): string {
   return String(name?.CN ?? name?.O ?? 'nobody')
-}
-
-function handshakeFault(error: unknown, where: string): Fault {
-  const fault = nodeTlsFault(error)
-  if (fault !== null) return new Fault(translate(tlsError(fault, where).message))
-  return new Fault(`the connection was closed in the middle of the handshake (${(error as Error).message})`, [
-    'Does the broker speak TLS there? Its port for it is usually 8883; without TLS, use mqtt: or ws:.',
-  ])
-}
-
-/** Options by the names that they have here. */
-function translate(text: string): string {
-  return text
-    .replaceAll('caCerts (tlsContext: ca)', '--cafile')
-    .replaceAll('tlsInsecure: true', '--insecure')
-    .replaceAll('certfile and keyfile', '--cert and --key')
-    .replaceAll('see tlsVersion', 'see --tls-version')
 }

@@ -1,4 +1,6 @@
-import { Failure } from '../failure.js'
+import { Failure } from '../../failures/failure.js'
+import { adviceOn } from '../advice.js'
+import { CommandError } from '../command-error.js'
 import type { Output } from '../output.js'
 
 /** What a step found out. */
@@ -26,7 +28,8 @@ export class Fault extends Error {
 /** The steps of an examination, each printed as a line when it is over. */
 export class Checklist {
   readonly #output: Output
-  readonly #signal: AbortSignal
+  /** Ends the examination. */
+  readonly signal: AbortSignal
   /** For each step. */
   readonly seconds: number
   /** Steps that failed. */
@@ -34,7 +37,7 @@ export class Checklist {
 
   constructor(output: Output, signal: AbortSignal, seconds: number) {
     this.#output = output
-    this.#signal = signal
+    this.signal = signal
     this.seconds = seconds
   }
 
@@ -43,7 +46,7 @@ export class Checklist {
     const limit = AbortSignal.timeout(this.seconds * 1000)
     const start = performance.now()
     try {
-      const finding = await endingWith(AbortSignal.any([this.#signal, limit]), action)
+      const finding = await endingWith(AbortSignal.any([this.signal, limit]), action)
       await this.#print(
         finding.isNeutral ? '–' : '✔',
         name,
@@ -53,7 +56,7 @@ export class Checklist {
       )
       return finding.value
     } catch (error) {
-      this.#signal.throwIfAborted()
+      this.signal.throwIfAborted()
       this.failures += 1
       const fault =
         limit.aborted && !(error instanceof Fault) ? new Fault(`no answer within ${this.seconds} s`) : error
@@ -78,7 +81,9 @@ export class Checklist {
 
 function faultOf(error: unknown): { message: string; details: readonly string[] } {
   if (error instanceof Fault) return error
-  if (error instanceof Failure) throw error
+  if (error instanceof CommandError) throw error
+  const failure = Failure.of(error)
+  if (failure !== undefined) return { message: failure.text, details: adviceOn(failure) }
   return { message: (error as Error).message, details: [] }
 }
 

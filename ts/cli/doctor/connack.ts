@@ -1,43 +1,27 @@
 import type { Duplex } from 'node:stream'
+import { refusal } from '../../failures/broker-failure.js'
+import { nodeTlsFailure } from '../../failures/tls-failure.js'
 import { PacketTypes } from '../../mqtt/packet-types.js'
 import { Properties } from '../../mqtt/properties.js'
 import { ProtocolVersion } from '../../mqtt/protocol-version.js'
 import { connackReasonCode } from '../../mqtt/reason-code.js'
 import type { ClientSettings } from '../../options/client-settings.js'
+import { placeOf } from '../../transports/way.js'
+import { adviceOn } from '../advice.js'
 import { Fault } from './checklist.js'
 
 /** What a broker answered to CONNECT. */
 export interface Connack {
   readonly sessionPresent: boolean
-  /** 0, or the code of a refusal. */
+  /** 0, or the code of a refusal, as MQTT 5 has it. */
   readonly code: number
   /** The reason in words. */
   readonly reason: string
+  /** What to do about a refusal, after what the broker said itself. */
+  readonly advice: readonly string[]
   /** Null on MQTT 3.x. */
   readonly properties: Properties | null
 }
-
-/** What to do about a refusal, by the code of MQTT 5. */
-const ADVICE: ReadonlyMap<number, string> = new Map([
-  [129, 'The broker did not understand CONNECT: is it a broker of MQTT?'],
-  [130, 'The broker did not understand CONNECT: is it a broker of MQTT?'],
-  [132, 'The broker does not speak this version of MQTT.'],
-  [133, 'The broker does not take this client identifier: choose another one with -i.'],
-  [134, 'The broker knows no such user, or the password is another one: see -u and -P.'],
-  [135, 'The broker wants a user name and a password (-u, -P), or its rules do not let this client in (-i).'],
-  [136, 'The broker is there, but not ready: its log says why.'],
-  [137, 'The broker has too much to do: try again later.'],
-  [138, 'The broker has banned this client: its administrator knows why.'],
-  [140, 'The broker wants another method of authentication.'],
-  [149, 'CONNECT is larger than the broker takes: is the will that large?'],
-  [151, 'The broker has a limit, perhaps of connections, that is reached.'],
-  [153, "The will's payload is not what its properties say."],
-  [154, 'The broker retains no messages: leave out --will-retain.'],
-  [155, 'The broker does not take the QoS of the will: choose a lower one.'],
-  [156, 'The broker wants this client to use another server.'],
-  [157, 'The broker has moved to another server.'],
-  [159, 'This client connects too often for the broker: wait a while.'],
-])
 
 const CONNACK = 0x20
 
@@ -61,6 +45,9 @@ export async function askForConnack(stream: Duplex, settings: ClientSettings): P
     }
   } catch (error) {
     if (error instanceof Fault) throw error
+    // With TLS 1.3 a broker refuses the client's certificate after the handshake.
+    const failure = nodeTlsFailure(error, placeOf(settings))
+    if (failure !== null) throw new Fault(failure.text, adviceOn(failure))
     throw new SilentFault(`the connection was closed without an answer (${(error as Error).message})`, CLOSED)
   }
   throw new SilentFault('the connection was closed without an answer', CLOSED)
@@ -68,16 +55,6 @@ export async function askForConnack(stream: Duplex, settings: ClientSettings): P
 
 /** A server that took CONNECT without a word of its own: perhaps it speaks something else. */
 export class SilentFault extends Fault {}
-
-/** What to do about a refusal. */
-export function adviceFor(connack: Connack): string[] {
-  const { reasonString, serverReference } = connack.properties ?? {}
-  return [
-    ...(reasonString === undefined ? [] : [`The broker says: ${reasonString}`]),
-    ...(serverReference === undefined ? [] : [`It names ${serverReference}.`]),
-    ...[ADVICE.get(connack.code) ?? []].flat(),
-  ]
-}
 
 /** CONNECT (MQTT 5, 3.1) without a will. */
 function connectPacket({
@@ -125,17 +102,28 @@ function bodyOf(packet: Buffer): Buffer | null {
 
 function parse(body: Buffer, protocol: ProtocolVersion): Connack {
   const isNew = protocol === ProtocolVersion.V5
-  const reason = connackReasonCode(isNew, body[1] ?? 0)
+  const rc = connackReasonCode(isNew, body[1] ?? 0)
   // An old broker refuses a new version in its own format.
   const hasProperties = isNew && body.length > 2
+  const properties = hasProperties
+    ? Properties.decode(PacketTypes.CONNACK, withoutPrefix(body.subarray(2)))
+    : null
   return {
     sessionPresent: ((body[0] ?? 0) & 1) !== 0,
-    code: Number(reason?.valueOf() ?? body[1]),
-    reason: reason?.getName() ?? `code ${body[1]}`,
-    properties: hasProperties
-      ? Properties.decode(PacketTypes.CONNACK, withoutPrefix(body.subarray(2)))
-      : null,
+    code: rc?.value ?? body[1] ?? 0,
+    reason: rc?.getName() ?? `code ${body[1]}`,
+    advice: rc === undefined ? [] : [...words(properties), ...adviceOn(refusal(rc, properties))],
+    properties,
   }
+}
+
+/** What the broker says beside its code. */
+function words(properties: Properties | null): string[] {
+  const { reasonString, serverReference } = properties ?? {}
+  return [
+    ...(reasonString === undefined ? [] : [`The broker says: ${reasonString}`]),
+    ...(serverReference === undefined ? [] : [`It names ${serverReference}.`]),
+  ]
 }
 
 function withoutPrefix(bytes: Buffer): Buffer {

@@ -5,13 +5,10 @@ import { Client } from '../../client/client.js'
 import { loadAddon } from '../../engine/load-addon.js'
 import { ProtocolVersion } from '../../mqtt/protocol-version.js'
 import { ClientSettings } from '../../options/client-settings.js'
-import { connectSocket, type Maker } from '../../transports/node-socket.js'
-import { nodeTls } from '../../transports/node-tls.js'
-import { connectThrough } from '../../transports/proxies.js'
-import { environmentProxy } from '../../transports/proxy-environment.js'
-import { tlsOptions } from '../../transports/tls-options.js'
-import { webSocket } from '../../transports/web-socket.js'
+import { destroyLayers, type Maker } from '../../transports/node-socket.js'
+import { type Layer, Way } from '../../transports/way.js'
 import { runAction } from '../action.js'
+import { ExitCode } from '../command-error.js'
 import {
   addConnectionOptions,
   addLogOptions,
@@ -20,13 +17,12 @@ import {
   readPlace,
   withPlace,
 } from '../connection-options.js'
-import { ExitCode } from '../failure.js'
 import { decimal } from '../options.js'
 import { Output } from '../output.js'
 import type { Interruption } from '../signals.js'
 import { examineTls, speaksTls } from './certificates.js'
 import { Checklist, Fault, type Finding } from './checklist.js'
-import { adviceFor, askForConnack, type Connack, SilentFault } from './connack.js'
+import { askForConnack, type Connack, SilentFault } from './connack.js'
 import { limitsOf } from './limits.js'
 import { findAddresses, placeOf, tryAddress } from './network.js'
 
@@ -85,22 +81,14 @@ async function examine(
   place: Place,
   settings: ClientSettings,
 ): Promise<void> {
-  const isNamed = settings.transport === 'tcp' || settings.transport === 'websockets'
-  const proxy = settings.proxy ?? (isNamed ? environmentProxy(settings.hostname, settings.port) : null)
-  const way: Way = { settings, proxy, tls: await tlsOptions(settings) }
-  if (!(await reach(list, way))) return
-  if (way.tls !== null && !(await checkTls(list, way))) return
-  if (settings.transport === 'websockets' && !(await checkWebSocket(list, way))) return
+  const maker: Maker = { binding: loadAddon(), settings, signal: list.signal }
+  const way = await Way.for(maker, false)
+  if (!(await reach(list, way, maker))) return
+  if (way.tls !== null && !(await checkTls(list, way, settings))) return
+  if (settings.transport === 'websockets' && !(await checkWebSocket(list, way, settings))) return
   const version = await checkVersions(list, flags, place, way)
   if (version === null || flags.topic === undefined) return
   await list.step('round trip', () => roundTrip(place, version, flags.topic ?? ''))
-}
-
-/** How the broker is reached. */
-interface Way {
-  readonly settings: ClientSettings
-  readonly proxy: ClientSettings['proxy']
-  readonly tls: Awaited<ReturnType<typeof tlsOptions>>
 }
 
 /** The client's settings, as they are for another version. */
@@ -114,43 +102,39 @@ function settingsFor({ hostname, options, properties }: Place, protocol: Protoco
   })
 }
 
-// --- Network -------------------------------------------------------------------------------------------------------
+// --- The way to the broker -----------------------------------------------------------------------------------------
 
-async function reach(list: Checklist, { settings, proxy }: Way): Promise<boolean> {
-  const { hostname, port, transport } = settings
-  if (proxy !== null) {
-    const name = `${proxy.proxyAddr}:${proxy.proxyPort ?? 'usual port'}`
-    return withStream(list, 'proxy', { settings, proxy, tls: null }, async () => ({
-      text: `${name} connects with ${placeOf(hostname, port)}`,
-      value: true,
-    }))
+async function reach(list: Checklist, way: Way, maker: Maker): Promise<boolean> {
+  const { hostname, port, transport } = maker.settings
+  if (way.proxy !== null) {
+    const name = `${way.proxy.proxyAddr}:${way.proxy.proxyPort ?? 'usual port'}`
+    return checkLayers(list, 'proxy', way, 'socket', `${name} connects with ${way.where}`)
   }
   if (transport === 'unix') {
     const isUp = await list.step('socket', async (signal) => {
-      const fault = await tryAddress({ path: hostname }, signal)
+      const fault = await tryAddress({ ...maker, signal }, { path: hostname })
       if (fault !== null) throw fault
       return { text: `${hostname} accepts connections`, value: true }
     })
     return isUp !== null
   }
   const addresses =
-    isIP(hostname) === 0
-      ? await list.step('name', () => findAddresses(hostname))
-      : [{ address: hostname, family: isIP(hostname) }]
-  return addresses !== null && (await tryAddresses(list, addresses, port))
+    isIP(hostname) === 0 ? await list.step('name', () => findAddresses(hostname, port)) : [hostname]
+  return addresses !== null && (await tryAddresses(list, maker, addresses, port))
 }
 
 /** One address that works is enough: the client tries them all. */
 async function tryAddresses(
   list: Checklist,
-  addresses: ReadonlyArray<{ address: string }>,
+  maker: Maker,
+  addresses: readonly string[],
   port: number,
 ): Promise<boolean> {
   const results = await list.step('TCP', async (signal) => {
     const faults = await Promise.all(
-      addresses.map(({ address }) => tryAddress({ host: address, port }, signal)),
+      addresses.map((address) => tryAddress({ ...maker, signal }, { host: address, port })),
     )
-    const lines = addresses.map(({ address }, index) => {
+    const lines = addresses.map((address, index) => {
       const fault = faults[index]
       return `${placeOf(address, port)}: ${fault ? [fault.message, ...fault.details].join('. ') : 'accepts connections'}`
     })
@@ -161,70 +145,30 @@ async function tryAddresses(
   return results !== null
 }
 
-/** The stream of a way, as far as TLS if there is any. */
-async function open({ settings, proxy, tls }: Way, signal: AbortSignal): Promise<Duplex> {
-  const maker: Maker = { binding: loadAddon(), settings, signal }
-  const { hostname, port, transport } = settings
-  const where = placeOf(hostname, port)
-  const peer = transport === 'unix' ? { path: hostname } : { host: hostname, port }
-  const stream = proxy === null ? await connectSocket(maker, peer, where) : await connectThrough(maker, proxy)
-  return tls === null ? stream : nodeTls(maker, stream, hostname, tls, where)
-}
-
-/** A step that needs a stream, which ends with it. */
-async function withStream(
+/** A step that makes the way up to a layer of it, and says that it is good. */
+async function checkLayers(
   list: Checklist,
   name: string,
   way: Way,
-  action: (stream: Duplex, signal: AbortSignal) => Promise<Finding<true>>,
+  top: Layer,
+  text: string,
 ): Promise<boolean> {
   const result = await list.step(name, async (signal) => {
-    const stream = await open(way, signal)
-    try {
-      return await action(stream, signal)
-    } finally {
-      stream.destroy()
-    }
+    destroyLayers(await way.open(top, signal))
+    return { text, value: true }
   })
   return result !== null
 }
 
-// --- TLS and WebSocket ---------------------------------------------------------------------------------------------
-
-async function checkTls(list: Checklist, way: Way): Promise<boolean> {
-  const { settings, tls } = way
-  const { hostname, port, tlsInsecure } = settings
-  return withStream(list, 'TLS', { ...way, tls: null }, async (stream) => {
-    const isChecked = tlsInsecure !== true && tls?.checkServerIdentity === undefined
-    const finding = await examineTls(stream, hostname, placeOf(hostname, port), tls ?? {}, isChecked)
-    return { ...finding, value: true }
-  })
+function checkWebSocket(list: Checklist, way: Way, settings: ClientSettings): Promise<boolean> {
+  const text = `${settings.websocketPath ?? '/mqtt'} is one, with the subprotocol mqtt`
+  return checkLayers(list, 'WebSocket', way, 'websocket', text)
 }
 
-async function checkWebSocket(list: Checklist, way: Way): Promise<boolean> {
-  const { settings, tls } = way
-  const path = settings.websocketPath ?? '/mqtt'
-  return withStream(list, 'WebSocket', way, async (stream, signal) => {
-    const where = placeOf(settings.hostname, settings.port)
-    try {
-      const packets = await webSocket(stream, settings, tls !== null, where, signal)
-      packets.destroy()
-    } catch (error) {
-      throw new Fault((error as Error).message, webSocketAdvice((error as Error).message, path))
-    }
-    return { text: `${path} is one, with the subprotocol mqtt`, value: true }
-  })
-}
-
-function webSocketAdvice(message: string, path: string): string[] {
-  if (/response: 404/.test(message))
-    return [`There is nothing at ${path}: see --ws-path, or the path of the URL.`]
-  if (/response: 40[13]/.test(message))
-    return ['The server wants credentials before MQTT: is there a gateway?']
-  if (/response: \d/.test(message))
-    return [`A web server answered, but ${path} is no WebSocket: see --ws-path.`]
-  if (/subprotocol/i.test(message)) return ['The WebSocket is not one of MQTT.']
-  return ['No web server answered. If the broker speaks plain MQTT there, use mqtt: or mqtts:.']
+async function checkTls(list: Checklist, way: Way, settings: ClientSettings): Promise<boolean> {
+  const isChecked = settings.tlsInsecure !== true && way.tls?.checkServerIdentity === undefined
+  const result = await list.step('TLS', (signal) => examineTls(way, signal, settings.hostname, isChecked))
+  return result !== null
 }
 
 // --- MQTT ----------------------------------------------------------------------------------------------------------
@@ -261,11 +205,11 @@ async function checkVersion(
 ): Promise<Answer> {
   let answer: Answer = 'silent'
   await list.step(VERSION_NAMES.get(version) ?? 'MQTT', async (signal) => {
-    const connack = await ask({ ...way, settings: settingsFor(place, version) }, signal, list.seconds)
+    const connack = await ask(way, settingsFor(place, version), signal, list.seconds)
     answer = connack.code === 0 ? 'accepted' : 'refused'
     if (answer === 'accepted') return accepted(connack)
     const text = `refused: ${connack.reason} (${connack.code})`
-    if (!mayBeMissing || connack.code !== 132) throw new Fault(text, adviceFor(connack))
+    if (!mayBeMissing || connack.code !== 132) throw new Fault(text, connack.advice)
     return { text: 'the broker does not speak it', isNeutral: true, value: true }
   })
   return answer
@@ -276,36 +220,28 @@ function accepted({ properties }: Connack): Finding<true> {
 }
 
 /** @param seconds of the step, most of which belong to the broker, and the rest to the question why it is silent */
-async function ask(way: Way, signal: AbortSignal, seconds: number): Promise<Connack> {
+async function ask(
+  way: Way,
+  settings: ClientSettings,
+  signal: AbortSignal,
+  seconds: number,
+): Promise<Connack> {
   const limit = AbortSignal.timeout(seconds * 600)
-  const { settings, tls } = way
-  let stream = await open(way, AbortSignal.any([signal, limit]))
+  const layers = await way.open('websocket', AbortSignal.any([signal, limit]))
   try {
-    if (settings.transport === 'websockets') {
-      stream = await webSocket(stream, settings, tls !== null, settings.hostname, signal)
-    }
-    return await askForConnack(stream, settings)
+    return await askForConnack(layers.at(-1) as Duplex, settings)
   } catch (error) {
     if (!(error instanceof SilentFault)) throw error
     const fault = limit.aborted ? new Fault(`no answer within ${seconds * 0.6} s`, NO_BROKER) : error
-    throw tls === null && (await isTlsPort(way, seconds)) ? new Fault(fault.message, TLS_PORT) : fault
+    const isTlsPort = way.tls === null && (await speaksTls(way, AbortSignal.timeout(seconds * 300)))
+    throw isTlsPort ? new Fault(fault.message, TLS_PORT) : fault
   } finally {
-    stream.destroy()
+    destroyLayers(layers)
   }
 }
 
 const NO_BROKER = ['Something accepts connections there, but does not answer MQTT: is it a broker?']
 const TLS_PORT = ['This port speaks TLS: use mqtts: or wss:, or --cafile or --tls-use-os-certs.']
-
-/** A server that says nothing to MQTT may be one that speaks TLS. */
-async function isTlsPort(way: Way, seconds: number): Promise<boolean> {
-  try {
-    const stream = await open(way, AbortSignal.timeout(seconds * 300))
-    return await speaksTls(stream).finally(() => stream.destroy())
-  } catch {
-    return false
-  }
-}
 
 // --- Round trip ----------------------------------------------------------------------------------------------------
 

@@ -1,67 +1,38 @@
-import { lookup } from 'node:dns/promises'
-import { connect, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { thrownFailure } from '../../failures/system-failure.js'
+import { lookUp } from '../../transports/name-lookup.js'
+import { connectSocket, type Maker } from '../../transports/node-socket.js'
+import { adviceOn } from '../advice.js'
 import { Fault, type Finding } from './checklist.js'
 
-/** One address of the broker. */
-export interface Address {
-  readonly address: string
-  readonly family: number
-}
-
-/** What an error of the system means, and what to do. */
-const MEANINGS: Readonly<Record<string, string>> = {
-  EACCES: 'This user may not connect there.',
-  ECONNREFUSED:
-    'The host is there, but nothing listens on this port. Is the broker running, and is it its port?',
-  ECONNRESET: 'The connection was accepted, and closed at once.',
-  EHOSTUNREACH: 'No way leads to this host. Is it switched on, and in this network?',
-  ENETUNREACH: 'This machine has no network to this address.',
-  ENOENT: 'There is no such socket. Is the broker running?',
-  ETIMEDOUT: 'Nobody answered: a wrong address, or a firewall that says nothing.',
-}
-
-const LOOKUP_MEANINGS: Readonly<Record<string, string>> = {
-  EAI_AGAIN: 'The name server did not answer: is this machine connected?',
-  ENOTFOUND: 'No name server knows this name: is it written correctly?',
-}
-
 /** Looks a name up. */
-export async function findAddresses(hostname: string): Promise<Finding<Address[]>> {
+export async function findAddresses(hostname: string, port: number): Promise<Finding<string[]>> {
   try {
-    const addresses = await lookup(hostname, { all: true })
-    return { text: `${hostname} is ${addresses.map(({ address }) => address).join(', ')}`, value: addresses }
+    const addresses = (await lookUp(hostname, port)).map(([address]) => address)
+    return { text: `${hostname} is ${addresses.join(', ')}`, value: addresses }
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    throw new Fault(`${hostname} has no address: ${code}`, meaning(LOOKUP_MEANINGS[code]))
+    const failure = thrownFailure(error, hostname)
+    throw new Fault(`${hostname} has no address: ${failure.causeCode}`, adviceOn(failure))
   }
 }
 
 /** How an address takes a connection; null for well. */
 export async function tryAddress(
+  maker: Maker,
   peer: { host: string; port: number } | { path: string },
-  signal: AbortSignal,
 ): Promise<Fault | null> {
-  const socket = connect('path' in peer ? peer : { ...peer, noDelay: true })
-  const destroy = () => socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }))
-  signal.addEventListener('abort', destroy, { once: true })
+  const where = 'path' in peer ? peer.path : placeOf(peer.host, peer.port)
   try {
-    return await new Promise<Fault | null>((resolve) => {
-      socket.once('connect', () => resolve(null))
-      socket.once('error', ({ code = '', message }: NodeJS.ErrnoException) =>
-        resolve(new Fault(code || message, meaning(MEANINGS[code]))),
-      )
-    })
-  } finally {
-    signal.removeEventListener('abort', destroy)
+    const socket = await connectSocket(maker, peer, where)
     socket.destroy()
+    return null
+  } catch (error) {
+    const failure = thrownFailure(error, where)
+    return new Fault(failure.causeCode || failure.text, adviceOn(failure))
   }
 }
 
 /** An address and a port as they are written. */
 export function placeOf(address: string, port: number): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`
-}
-
-function meaning(text: string | undefined): string[] {
-  return text === undefined ? [] : [text]
 }

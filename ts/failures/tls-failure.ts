@@ -1,7 +1,9 @@
-import { MqttError } from '../mqtt/errors.js'
+import type { Advice } from './advice.js'
+import { Failure, withoutStack } from './failure.js'
+import { FINAL, type Retry } from './finality.js'
 
 /** What TLS did not like. */
-export interface TlsFault {
+interface TlsFault {
   /** Node's code for it: `CERT_HAS_EXPIRED`, `ERR_SSL_WRONG_VERSION_NUMBER`. */
   readonly code: string
   /** What it was about, if it was not the connection: `the private key`. */
@@ -13,14 +15,6 @@ export interface TlsFault {
 }
 
 const WRONG_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID'
-
-/** As OpenSSL finds it. */
-export const NOT_PEM: TlsFault = {
-  code: 'ERR_OSSL_PEM_NO_START_LINE',
-  part: '',
-  reason: 'no start line',
-  isVerification: false,
-}
 
 /** The results of OpenSSL's verification, with Node's codes (`X509_V_ERR_…` of <openssl/x509_vfy.h>). */
 const VERIFICATION: ReadonlyMap<number, readonly [code: string, reason: string]> = new Map([
@@ -51,11 +45,6 @@ const VERIFICATION: ReadonlyMap<number, readonly [code: string, reason: string]>
 ])
 
 const REASONS: ReadonlyMap<string, string> = new Map(VERIFICATION.values())
-
-/** Whether this is Node's code for a certificate that was not accepted here. */
-export function isVerificationCode(code: string): boolean {
-  return REASONS.has(code)
-}
 
 /** The libraries within OpenSSL that Node names in its codes; other errors have none (<openssl/err.h>). */
 const LIBRARIES: ReadonlyMap<number, string> = new Map([
@@ -88,81 +77,96 @@ const PARTS: Readonly<Record<string, string>> = {
   alpn: 'the ALPN protocols',
 }
 
-const NEW_ROOT = 'give the certificate of the authority that issued it as caCerts (tlsContext: ca)'
-const NOT_TLS =
-  'Does the broker speak TLS there? Its port for it is usually 8883. Without TLS, leave the options for it out.'
-const NOT_ACCEPTED = "The broker does not accept this client's certificate."
-const NO_PASSWORD = 'Its password, keyfilePassword (tlsContext: passphrase), is wrong or missing.'
-const NO_PEM = 'It must be text in PEM format, which begins with -----BEGIN.'
-const NOTHING_IN_COMMON =
-  'Broker and client have no cipher in common, or the broker wants a certificate of the client: see ciphers, certfile and keyfile.'
-const NO_VERSION = 'Broker and client have no version of TLS in common: see tlsVersion.'
-
 /** What to do about it, by Node's code. The first pattern that fits counts. */
-const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: string]> = [
-  [/^DEPTH_ZERO_SELF_SIGNED_CERT$/, 'To trust this certificate, give it as caCerts (tlsContext: ca).'],
-  [/^(SELF_SIGNED_CERT_IN_CHAIN|INVALID_CA|CERT_SIGNATURE_FAILURE)$/, `To trust it, ${NEW_ROOT}.`],
-  [
-    /^UNABLE_TO_(GET_ISSUER_CERT|GET_ISSUER_CERT_LOCALLY|VERIFY_LEAF_SIGNATURE)$/,
-    `To trust it, ${NEW_ROOT}; or the broker must send the certificates between that one and its own.`,
-  ],
-  [
-    /^CERT_HAS_EXPIRED$/,
-    "The broker's certificate, or one of those above it, must be renewed, unless this machine's clock is wrong.",
-  ],
-  [/^CERT_NOT_YET_VALID$/, "Is this machine's clock right?"],
-  [/^CERT_REVOKED$/, 'Its issuer has revoked it: the broker needs another one.'],
-  [/^UNABLE_TO_GET_CRL$/, 'With crl, every issuer in the chain must have a revocation list there.'],
-  [
-    /^ERR_TLS_CERT_ALTNAME_INVALID$/,
-    'Connect by a name that is in the certificate, or give tlsInsecure: true not to check it.',
-  ],
+const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: Advice]> = [
+  [/^DEPTH_ZERO_SELF_SIGNED_CERT$/, 'trust-self-signed'],
+  [/^(SELF_SIGNED_CERT_IN_CHAIN|INVALID_CA|CERT_SIGNATURE_FAILURE)$/, 'trust-issuer'],
+  [/^UNABLE_TO_(GET_ISSUER_CERT|GET_ISSUER_CERT_LOCALLY|VERIFY_LEAF_SIGNATURE)$/, 'trust-chain'],
+  [/^CERT_HAS_EXPIRED$/, 'renew-certificate'],
+  [/^CERT_NOT_YET_VALID$/, 'check-clock'],
+  [/^CERT_REVOKED$/, 'certificate-revoked'],
+  [/^UNABLE_TO_GET_CRL$/, 'add-revocation-list'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'use-name-in-certificate'],
   [
     /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|BAD_RECORD_TYPE|UNEXPECTED_EOF_\w+)$/,
-    NOT_TLS,
+    'broker-without-tls',
   ],
-  [/(ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE)$/, NO_VERSION],
-  [/ALERT_HANDSHAKE_FAILURE$/, NOTHING_IN_COMMON],
+  [/(ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE)$/, 'no-common-version'],
+  [/ALERT_HANDSHAKE_FAILURE$/, 'no-common-cipher'],
+  [/ALERT_CERTIFICATE_REQUIRED$/, 'give-certificate'],
+  [/ALERT_UNKNOWN_PSK_IDENTITY$/, 'unknown-psk-identity'],
   [
-    /ALERT_CERTIFICATE_REQUIRED$/,
-    'The broker wants a certificate of this client: give certfile and keyfile.',
+    /ALERT_(UNKNOWN_CA|(BAD_|UNSUPPORTED_)?CERTIFICATE(_\w+)?|DECRYPT_ERROR|ACCESS_DENIED)$/,
+    'certificate-not-accepted',
   ],
-  [/ALERT_UNKNOWN_PSK_IDENTITY$/, 'The broker does not know the identity that pskCallback gave.'],
-  [/ALERT_(UNKNOWN_CA|(BAD_|UNSUPPORTED_)?CERTIFICATE(_\w+)?|DECRYPT_ERROR|ACCESS_DENIED)$/, NOT_ACCEPTED],
-  [/ALERT_NO_APPLICATION_PROTOCOL$/, 'The broker takes none of ALPNProtocols.'],
-  [/(BAD_DECRYPT|BAD_PASSWORD_READ|INTERRUPTED_OR_CANCELLED|MISSING_PASSPHRASE)$/, NO_PASSWORD],
-  [
-    /KEY_(VALUES|TYPE)_MISMATCH$/,
-    "It must be that of the first certificate in certfile: the client's own one comes first, those above it after it.",
-  ],
+  [/ALERT_NO_APPLICATION_PROTOCOL$/, 'no-common-alpn'],
+  [/(BAD_DECRYPT|BAD_PASSWORD_READ|INTERRUPTED_OR_CANCELLED|MISSING_PASSPHRASE)$/, 'key-password'],
+  [/KEY_(VALUES|TYPE)_MISMATCH$/, 'key-of-certificate'],
   // A wrong password looks like the right one to OpenSSL one time in 256.
-  [
-    /^ERR_OSSL_UNSUPPORTED$/,
-    'Nothing in it can be read: is it complete, the file that was meant, and its password the right one?',
-  ],
-  [/(NO_START_LINE|BAD_BASE64_DECODE|BAD_END_LINE)$/, NO_PEM],
-  [/(NO_CIPHER_MATCH|INVALID_CIPHER\w*)$/, 'OpenSSL knows none of these names.'],
+  [/^ERR_OSSL_UNSUPPORTED$/, 'unreadable-key'],
+  [/(NO_START_LINE|BAD_BASE64_DECODE|BAD_END_LINE)$/, 'give-pem'],
+  [/(NO_CIPHER_MATCH|INVALID_CIPHER\w*)$/, 'unknown-cipher'],
 ]
 
 /**
  * What the native side reports.
  * @param verification the result of the verification, 0 if it was not what failed
  * @param text OpenSSL's error, after the name of the option that it is about if there is one
+ * @param where `host:port`
  */
-export function nativeTlsFault(verification: number, text: string): TlsFault {
+export function nativeTlsFailure(verification: number, text: string, where: string): Failure {
   if (verification !== 0) {
     const [code, reason] = VERIFICATION.get(verification) ?? [
       'CERT_REJECTED',
       `verification error ${verification}`,
     ]
-    return { code, reason, part: '', isVerification: true }
+    return tlsFailure({ code, reason, part: '', isVerification: true }, where)
   }
   const [, option = ''] = /^(\w+): /.exec(text) ?? []
-  return { ...opensslFault(text), part: PARTS[option] ?? '' }
+  const fault = { ...opensslFault(text), part: PARTS[option] ?? '' }
+  return tlsFailure(fault, where, FINAL.tlsOptions.has(option) ? 'never' : 'later')
 }
 
-/** What `node:tls` reports; null for an error that is not about TLS. */
-export function nodeTlsFault(error: unknown): TlsFault | null {
+/** What `node:tls` reports of a handshake, or of a connection; null for an error that is not about TLS. */
+export function nodeTlsFailure(error: unknown, where: string): Failure | null {
+  const fault = nodeTlsFault(error)
+  return fault === null ? null : tlsFailure(fault, where)
+}
+
+/**
+ * What `node:tls` says to the options, before there is a connection.
+ * @param retry whether the options can be others at the next attempt
+ */
+export function tlsOptionsFailure(error: unknown, where: string, retry: Retry): Failure {
+  const fault = nodeTlsFault(error)
+  const { code = '', message } = error as NodeJS.ErrnoException
+  return tlsFailure(fault ?? { code, part: '', reason: message, isVerification: false }, where, retry)
+}
+
+/**
+ * A file that should be PEM is not: as OpenSSL finds it.
+ * @param where the file
+ */
+export function notPemFailure(where: string): Failure {
+  const code = 'ERR_OSSL_PEM_NO_START_LINE'
+  return tlsFailure({ code, part: '', reason: 'no start line', isVerification: false }, where)
+}
+
+/**
+ * A stream was lost in the middle of the handshake: what a server does that takes our first packet for nonsense.
+ * @param reason Python's text for what happened
+ */
+export function handshakeFailure(reason: string, where: string, cause: unknown): Failure {
+  return new Failure({
+    kind: 'tls',
+    text: `${reason} (${where})`,
+    code: 'ERR_MQTT_TLS',
+    advice: 'broker-without-tls',
+    cause,
+  })
+}
+
+function nodeTlsFault(error: unknown): TlsFault | null {
   const { code = '', message } = error as NodeJS.ErrnoException
   // Node's own check of the name says which names there are.
   const reason = code === WRONG_NAME ? message : REASONS.get(code)
@@ -188,42 +192,18 @@ function constant(reason: string): string {
   return reason.toUpperCase().replaceAll(' ', '_')
 }
 
-/**
- * The error for it, as Python words it, followed by what to do. Its cause has Node's code.
- * @param where `host:port`
- */
-export function tlsError(fault: TlsFault, where: string): MqttError {
-  return new MqttError(`${summary(fault)} (${where})${advice(fault.code)}`, {
-    code: 'ERR_MQTT_TLS',
-    cause: tlsCause(fault, where),
-  })
-}
-
-/**
- * The error for a stream that was lost in the middle of the handshake: what a server does that takes our first
- * packet for nonsense.
- * @param reason Python's text for what happened
- */
-export function handshakeError(reason: string, where: string, cause: unknown): MqttError {
-  return new MqttError(`${reason} (${where}). ${NOT_TLS}`, { code: 'ERR_MQTT_TLS', cause })
-}
-
-/** It as a cause: an error with Node's code. */
-export function tlsCause(fault: TlsFault, where: string): Error {
-  const subject = fault.part === '' ? '' : `${fault.part}: `
-  const cause = Object.assign(new Error(`${subject}${fault.reason} (${where})`), { code: fault.code })
-  // No line of JavaScript has to do with it.
-  cause.stack = `Error: ${cause.message}`
-  return cause
+/** As Python words it; the cause has Node's code. */
+function tlsFailure(fault: TlsFault, where: string, retry: Retry = 'later'): Failure {
+  const { code, part, reason } = fault
+  const subject = part === '' ? '' : `${part}: `
+  const cause = withoutStack(Object.assign(new Error(`${subject}${reason} (${where})`), { code }))
+  const [, advice] = ADVICE.find(([pattern]) => pattern.test(code)) ?? []
+  const text = `${summary(fault)} (${where})`
+  return new Failure({ kind: 'tls', text, code: 'ERR_MQTT_TLS', retry, advice, cause })
 }
 
 function summary({ part, reason, isVerification }: TlsFault): string {
   if (isVerification) return `[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: ${reason}`
   const subject = part === '' ? '' : `${part}: `
   return reason === '' ? `${subject}TLS failed` : `[SSL: ${constant(reason)}] ${subject}${reason}`
-}
-
-function advice(code: string): string {
-  const [, text] = ADVICE.find(([pattern]) => pattern.test(code)) ?? []
-  return text === undefined ? '' : `. ${text}`
 }

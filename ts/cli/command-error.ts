@@ -1,3 +1,6 @@
+import { Failure } from '../failures/failure.js'
+import { messageOf } from './advice.js'
+
 /** What the commands end with beside a broker's refusal, whose code they end with as Mosquitto's do. */
 export const ExitCode = {
   OK: 0,
@@ -21,7 +24,7 @@ Exit codes:
   130, 143  ended by SIGINT or SIGTERM, after DISCONNECT; a second signal ends at once`
 
 /** A failure that one line tells, without a stack. */
-export class Failure extends Error {
+export class CommandError extends Error {
   /** @param exitCode what the process ends with */
   constructor(
     message: string,
@@ -33,11 +36,13 @@ export class Failure extends Error {
 
 /** The line for whatever was thrown. */
 export function lineOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
+  const failure = Failure.of(error)
+  const text =
+    failure !== undefined ? messageOf(failure) : error instanceof Error ? error.message : String(error)
   return `Error: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
 }
 
 /** What the process ends with after it. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof Failure ? error.exitCode : ExitCode.FAILURE
+  return error instanceof CommandError ? error.exitCode : ExitCode.FAILURE
 }
