@@ -10,6 +10,7 @@
 #include "addon/options.h"
 #include "engine/engine.h"
 #include "paho/seam.h"
+#include "platform/file_lock.h"
 #include "platform/socket.h"
 #include "streams/openssl.h"
 
@@ -57,7 +58,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
        InstanceMethod("pause", &Environment::pause), InstanceMethod("drain", &Environment::drain),
        InstanceMethod("lend", &Environment::lend), InstanceMethod("trace", &Environment::trace),
        InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
-       InstanceMethod("setSocketOption", &Environment::set_socket_option)});
+       InstanceMethod("setSocketOption", &Environment::set_socket_option),
+       InstanceMethod("lockFile", &Environment::lock_file)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
   exports.Set("pahoVersion", Napi::String::New(env, AIOMQTT_PAHO_VERSION));
@@ -187,6 +189,15 @@ Napi::Value Environment::set_socket_option(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), set_option(socket, info[1].As<Napi::Number>().Int32Value(),
                                                   info[2].As<Napi::Number>().Int32Value(),
                                                   {value.Data(), value.ByteLength()}));
+}
+
+Napi::Value Environment::lock_file(const Napi::CallbackInfo& info) {
+  std::unique_ptr<FileLock> lock;
+  const int error = FileLock::take(info[0].As<Napi::String>().Utf8Value().c_str(), lock);
+  if (error != 0) return Napi::Number::New(info.Env(), error);
+  // The function owns the lock, and goes with the environment at the latest.
+  return Napi::Function::New(info.Env(), [held = std::shared_ptr(std::move(lock))](
+                                             const Napi::CallbackInfo&) mutable { held.reset(); });
 }
 
 NODE_API_ADDON(Environment)

@@ -31,7 +31,7 @@ function closeGate(store: MemoryStore): { open: () => void } {
 }
 
 /** Whether a record says that only the second half of its flow is left. */
-const isReleased = (record: Uint8Array) => record[1] === 1
+const isReleased = (record: Uint8Array) => record.length === 4
 
 /** Acknowledges a publish of QoS 1. */
 const acknowledge = (session: Session, { messageId = 0 }: { messageId?: number | undefined }) =>
@@ -213,21 +213,24 @@ test('records that make no sense are passed over, with a warning', async (t) => 
   store.records.set('another', new Uint8Array(3))
   store.records.set('out-x', good)
   const bad = [
-    good.subarray(0, 20),
+    good.subarray(0, 8),
     new Uint8Array(0),
-    flipped(0, 9),
-    flipped(9, 3),
-    flipped(8, 2),
-    flipped(20, 255),
+    flipped(0, 9), // the format
+    flipped(1, 0), // QoS 0
+    flipped(1, 3), // QoS 3
+    flipped(4, 255), // the topic's length
+    flipped(6, 255), // the properties' length
+    flipped(10, '#'.charCodeAt(0)), // the topic
+    flipped(10, 0xff),
+    Uint8Array.of(2, 0b1010, 0, 0), // released, without a packet identifier
   ]
   for (const [index, value] of bad.entries()) store.records.set(key(100 + index), value)
-  store.records.set(key(200), Uint8Array.of(1, 1, 0, 0))
   const second = await joined(t, peer, options, true)
   const publish = await second.session.next('publish')
   t.is(shown(publish), '1 dup a good #1')
   acknowledge(second.session, publish)
   await roundTrip(second.client, second.session)
-  t.is(logger.lines.warn.filter((line) => /^The store's record out-\S+ is ignored: /.test(line)).length, 8)
+  t.is(logger.lines.warn.filter((line) => /^The store's record out-\S+ is ignored: /.test(line)).length, 11)
 })
 
 test('the offline queue is in the store, too, and comes after what was there', async (t) => {

@@ -31,7 +31,16 @@ export const { environmentProxy } = await internal<
 export const { loadOptional } = await internal<typeof import('../../dist/transports/optional-package.js')>(
   'transports/optional-package',
 )
-export const { crc32 } = await internal<typeof import('../../dist/store/crc32.js')>('store/crc32')
+export const { crc32c, masked } = await internal<typeof import('../../dist/store/crc32c.js')>('store/crc32c')
+export const { RecordIndex } =
+  await internal<typeof import('../../dist/store/record-index.js')>('store/record-index')
+export const { SegmentedLog } =
+  await internal<typeof import('../../dist/store/segmented-log.js')>('store/segmented-log')
+export const { NodeFiles } = await internal<typeof import('../../dist/store/files.js')>('store/files')
+export const { LogEncoder } =
+  await internal<typeof import('../../dist/store/log-format.js')>('store/log-format')
+export const { decodePublish, encodePublish } =
+  await internal<typeof import('../../dist/store/message-record.js')>('store/message-record')
 export const { runtime } = await internal<typeof import('../../dist/engine/runtime.js')>('engine/runtime')
 export const { Backoff } =
   await internal<typeof import('../../dist/reconnect/backoff.js')>('reconnect/backoff')

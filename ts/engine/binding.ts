@@ -71,6 +71,12 @@ export interface Binding {
    * @returns 0, or the operating system's error number
    */
   setSocketOption(descriptor: number, level: number, name: number, value: Uint8Array): number
+  /**
+   * Locks a file, which is made if need be, without waiting. The kernel keeps the lock until the process ends, or this
+   * environment, or what is returned is called.
+   * @returns what releases the lock; or the operating system's error number, EAGAIN when somebody else has the lock
+   */
+  lockFile(path: string): (() => void) | number
 }
 
 /** The options of one connection. */

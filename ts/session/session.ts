@@ -169,7 +169,7 @@ export class Session extends PendingOperations implements Calls, JournalOwner {
     if (store === null || this.isLoaded) return
     const records: FlowRecord[] = []
     const received: number[] = []
-    for await (const record of store.load()) {
+    for await (const record of store.load((text) => this.warn(text))) {
       const identifier = parseReceipt(record)
       if (identifier !== null) received.push(identifier)
       const flow = parse(record)

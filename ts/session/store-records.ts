@@ -1,11 +1,11 @@
-import { COMMAND_PUBLISH, COMMAND_WORDS } from '../engine/binding.js'
+import { COMMAND_WORDS, MESSAGE_RETAIN } from '../engine/binding.js'
+import { CommandBatch } from '../engine/command-batch.js'
+import { decodePublish, encodePublish, RELEASED } from '../store/message-record.js'
 import type { StoreRecord } from '../store/store.js'
 import { type SessionOperation, word } from './session-operation.js'
 
 // A record is one unfinished publish of QoS 1 or 2. Key: the prefix and its number in the order of all, in 14 decimal
-// digits. Value: a byte of the format, one of its state, its packet identifier (little endian, 0 for none yet), and
-// then, unless only the second half of a QoS 2 flow is left, its command from its first byte on (commands.ts).
-
+// digits; a message that was set aside keeps its number under another prefix. Value: message-record.ts.
 //
 // A record of the other kind is a message of QoS 2 that was acknowledged and not released. Key: its prefix and the packet
 // identifier in five decimal digits. The value is empty.
@@ -14,11 +14,11 @@ const PREFIX = 'out-'
 const RECEIPT_PREFIX = 'in-'
 const RECEIPT_DIGITS = 5
 const DIGITS = 14
-const FORMAT = 1
-const HEAD = 4
 
-const MESSAGE = 0
-const RELEASED = 1
+const TOPIC_AT = (COMMAND_WORDS + 4) * 4
+
+/** Where commands are encoded that a store had as messages. */
+const commands = new CommandBatch()
 
 /** What a record says. */
 export interface FlowRecord {
@@ -47,15 +47,20 @@ export function parseReceipt([key]: StoreRecord): number | null {
 }
 
 /** The value of a flow's record. */
-export function describe({ command, identifier, isReleased }: SessionOperation): Uint8Array {
-  const kept = isReleased ? null : command
-  const value = new Uint8Array(HEAD + (kept?.length ?? 0))
-  value[0] = FORMAT
-  value[1] = kept === null ? RELEASED : MESSAGE
-  value[2] = identifier
-  value[3] = identifier >>> 8
-  if (kept !== null) value.set(kept, HEAD)
-  return value
+export function describe({ command, identifier, isReleased, qos }: SessionOperation): Uint8Array {
+  if (isReleased || command === null) return encodePublish({ identifier, ...RELEASED })
+  const topicEnd = TOPIC_AT + word(command, COMMAND_WORDS)
+  const propertiesEnd = topicEnd + 1 + word(command, COMMAND_WORDS + 1)
+  const payloadEnd = propertiesEnd + word(command, COMMAND_WORDS + 2)
+  return encodePublish({
+    identifier,
+    qos,
+    isRetained: ((command[5] as number) & MESSAGE_RETAIN) !== 0,
+    isReleased: false,
+    topic: command.subarray(TOPIC_AT, topicEnd),
+    properties: command.subarray(topicEnd + 1, propertiesEnd),
+    payload: command.subarray(propertiesEnd, payloadEnd),
+  })
 }
 
 /** @returns null for a record of something else; an error's text for one that makes no sense */
@@ -65,28 +70,14 @@ export function parse([key, value]: StoreRecord): FlowRecord | string | null {
   if (!Number.isSafeInteger(sequence) || sequence <= 0 || keyOf(sequence) !== key) {
     return 'its key is not one of ours'
   }
-  if (value.length < HEAD || value[0] !== FORMAT) return 'its format is unknown'
-  const identifier = (value[2] as number) | ((value[3] as number) << 8)
-  if (value[1] === RELEASED) {
-    return identifier === 0 ? 'it has no packet identifier' : { sequence, identifier, qos: 2, command: null }
-  }
-  const command = Buffer.from(value.subarray(HEAD))
-  const flaw = commandFlaw(command)
-  if (flaw !== null) return flaw
-  return { sequence, identifier, qos: (command[5] as number) & 3, command }
-}
-
-/** What the native side must not be given. */
-function commandFlaw(command: Uint8Array): string | null {
-  const head = (COMMAND_WORDS + 4) * 4
-  if (command.length < head || command.length !== word(command, 0)) return 'it is cut short'
-  const length =
-    head +
-    word(command, COMMAND_WORDS) +
-    1 +
-    word(command, COMMAND_WORDS + 1) +
-    word(command, COMMAND_WORDS + 2)
-  const qos = (command[5] as number) & 3
-  const isPublish = command[4] === COMMAND_PUBLISH && qos > 0 && qos < 3
-  return isPublish && command.length === ((length + 3) & ~3) ? null : 'it is no publish of QoS 1 or 2'
+  const record = decodePublish(value)
+  if (typeof record === 'string') return record
+  const { identifier, qos, isRetained, isReleased, properties, payload } = record
+  if (isReleased) return { sequence, identifier, qos, command: null }
+  const topic = Buffer.from(record.topic).toString()
+  const flags = qos | (isRetained ? MESSAGE_RETAIN : 0)
+  commands.publish(0, 0, identifier, flags, topic, properties.length === 0 ? null : properties, payload)
+  const command = commands.takeBack(0)
+  commands.clear()
+  return { sequence, identifier, qos, command }
 }

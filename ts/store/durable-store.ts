@@ -1,18 +1,21 @@
-import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
-import { join } from 'node:path'
 import { MqttError } from '../mqtt/errors.js'
 import { checkText } from '../mqtt/fields.js'
 import { fromCaller } from '../support/call-site.js'
 import { checkBoolean, checkInteger, checkKeys, rangeError } from '../support/validate.js'
-import { lockDirectory } from './directory-lock.js'
-import { alone, encodeBatch, type Place, recordLength, scan, valueIn } from './record-log.js'
-import type { Store, StoreChange, StoreRecord } from './store.js'
+import type { Files } from './files.js'
+import { NodeFiles } from './files.js'
+import { countedBytes } from './log-format.js'
+import { migrate } from './migration.js'
+import type { StoreLoss } from './recovery.js'
+import { SegmentedLog } from './segmented-log.js'
+import { SET_ASIDE } from './set-aside.js'
+import { checkChanges, type Store, type StoreChange, type StoreRecord } from './store.js'
 
 /** Options of `new DurableStore()`. */
 export interface DurableStoreOptions {
   /**
-   * Bytes of records: the most there may be, 1 or more; beyond it publishes reject with `ERR_MQTT_STORE`.
+   * Maximum bytes of records, 1 or more; beyond it publishes reject with `ERR_MQTT_STORE`. The files take at most twice
+   * as much, and some MiB.
    * @defaultValue 268,435,456 (256 MiB)
    */
   maxBytes?: number | null | undefined
@@ -23,51 +26,63 @@ export interface DurableStoreOptions {
   sync?: boolean | null | undefined
 }
 
+/** What a `DurableStore` holds: `stats`. */
+export interface DurableStoreStats {
+  /** Records, those of set-aside messages among them. */
+  readonly records: number
+  /** What they count for in `maxBytes`. */
+  readonly bytes: number
+  /** Messages that were set aside, because the broker ended one connection after the other over them. */
+  readonly setAside: number
+  /** Files of records, and their bytes. */
+  readonly files: number
+  readonly fileBytes: number
+  /** What was found damaged or missing since the store was opened. */
+  readonly losses: readonly StoreLoss[]
+}
+
 const OPTIONS: ReadonlySet<string> = new Set(['maxBytes', 'sync'])
 const USUAL_BYTES = 256 * 1024 * 1024
-const NOTHING = new Uint8Array(0)
+/** Bytes of one batch: what a file has room for with certainty. */
+const LARGEST_BATCH = 2 ** 31
+/** Of what waits, so much is written together, with one sync. */
+const WRITTEN_TOGETHER = 8 * 1024 * 1024
+/** Records that are read at once. */
+const READ_TOGETHER = 64
+/** Losses that are told one by one. */
+const MOST_TOLD = 20
 
-/** The file is written anew when this much of it, and more than half, is of records that are over. */
-const MOST_WASTE = 4 * 1024 * 1024
-/** Bytes that are copied at once then. */
-const COPIED_AT_ONCE = 1024 * 1024
-
-const FILE = 'records'
-const NEW_FILE = 'records.new'
-
-/** Of what a file consists, while it is open. */
-interface OpenFile {
-  readonly handle: FileHandle
-  readonly unlock: () => Promise<void>
+/** A batch that waits to be written. */
+interface WaitingBatch {
+  readonly changes: readonly StoreChange[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
 }
 
 /**
- * Keeps the state of a client's QoS 1 and 2 messages in a file in a directory of its own: the option `store`.
+ * Keeps the state of a client's QoS 1 and 2 messages in files in a directory of its own: the option `store`.
  *
  * A publish of QoS 1 or 2 is stored before it is sent, and removed when it has been acknowledged; what is left is sent
  * by the next client with this store, before anything new. A message whose acknowledgement was not stored any more is
  * sent again: with QoS 1 as a repetition, with QoS 2 as one that the broker recognizes, if it still has the session.
  *
  * What was stored survives the end of the process, however it comes (`kill -9`); with `sync` also that of the machine
- * (power loss), as far as its disks keep what they say they have. Each record has a checksum: what is damaged costs the
- * records concerned and nothing else. The client is given them empty, and ignores them with a warning to its logger. A
- * deletion that was damaged brings a message back, which is then sent again.
+ * (power loss), as far as its disks keep what they say they have. Every record is checked when it is read: what is
+ * damaged costs the records concerned and nothing else, is not sent, and is told to the client's logger.
  *
- * A directory serves one store at a time. It is opened when the client first connects.
+ * A directory serves one store at a time: the kernel holds a lock on it. It is opened when the client first connects.
+ * docs/store.md has the layout of the files, and what to do when a disk failed.
  */
 export class DurableStore implements Store, AsyncDisposable {
   readonly #directory: string
   readonly #maxBytes: number
   readonly #sync: boolean
-  #file: OpenFile | null = null
-  /** Where each record is. */
-  readonly #places = new Map<string, Place>()
-  /** Keys of records that were found damaged, until they have been told of. */
-  #damaged: string[] = []
-  /** The length of the file, as far as it is good. */
-  #end = 0
-  /** Bytes of the records that are there. */
-  #live = 0
+  #log: SegmentedLog | null = null
+  #unlock: (() => void) | null = null
+  /** How many of the losses have been told. */
+  #told = 0
+  #waiting: WaitingBatch[] = []
+  /** What touches the files does so one after the other. */
   #work: Promise<unknown> = Promise.resolve()
 
   /**
@@ -87,40 +102,73 @@ export class DurableStore implements Store, AsyncDisposable {
     }
   }
 
+  /** What it holds; all zeros while it is not open. */
+  get stats(): DurableStoreStats {
+    const log = this.#log
+    return {
+      records: log?.catalog.index.size ?? 0,
+      bytes: log?.catalog.counted ?? 0,
+      setAside: log?.catalog.index.count(SET_ASIDE) ?? 0,
+      files: log?.catalog.segments.length ?? 0,
+      fileBytes: log?.catalog.total ?? 0,
+      losses: [...(log?.losses ?? [])],
+    }
+  }
+
   /**
-   * All records in the order of their keys, damaged ones empty.
-   * @throws {MqttError} `ERR_MQTT_STORE`: the directory is in use
+   * All records in the order of their keys. Damaged ones are left out.
+   * @param warn is told of what was lost
+   * @throws {MqttError} `ERR_MQTT_STORE`: the directory is in use, or written by a newer version
    * @throws what the operating system says: it cannot be read, or not be written
    */
-  async *load(): AsyncGenerator<StoreRecord, void> {
-    const { handle } = await this.#opened()
-    const damaged = this.#damaged
-    this.#damaged = []
-    for (const key of [...this.#places.keys(), ...damaged].sort(byCode)) {
-      const place = this.#places.get(key)
-      const value = place === undefined ? null : valueIn(await read(handle, place))
-      yield [key, value ?? NOTHING]
+  async *load(warn?: (text: string) => void): AsyncGenerator<StoreRecord, void> {
+    const log = await this.#next(() => this.#opened())
+    if (warn !== undefined) this.#tell(log, warn)
+    const keys = log.catalog.index.keys()
+    for (let isOver = false; !isOver; ) {
+      const records: StoreRecord[] = []
+      await this.#next(async () => {
+        if (this.#log !== log) throw new MqttError('The store was closed', { code: 'ERR_MQTT_STORE' })
+        for (let count = 0; count < READ_TOGETHER; count++) {
+          const { done, value: key } = keys.next()
+          isOver = done === true
+          if (done) return
+          const value = await log.read(key)
+          if (value !== null) records.push([key, value])
+        }
+      })
+      if (warn !== undefined) this.#tell(log, warn)
+      yield* records
     }
   }
 
   /**
    * Makes changes, in their order, all of them or none.
-   * @throws {MqttError} `ERR_MQTT_STORE`: there would be more than `maxBytes`
+   * @throws {TypeError} a wrong type
+   * @throws {RangeError} a key that is none
+   * @throws {MqttError} `ERR_MQTT_STORE`: there would be more than `maxBytes`, or the directory has been removed
    * @throws what the operating system says: the disk is full, for example
    */
   batch(changes: readonly StoreChange[]): Promise<void> {
-    const writing = this.#write(changes)
-    this.#work = writing.catch(() => {})
-    return writing
+    return new Promise((resolve, reject) => {
+      checkChanges(changes)
+      this.#waiting.push({ changes, resolve, reject })
+      if (this.#waiting.length === 1) void this.#next(() => this.#writeWaiting())
+    })
   }
 
-  /** Closes the file, once a batch that is being written is; the next use opens it again. */
-  async close(): Promise<void> {
-    await this.#work
-    const file = this.#file
-    this.#file = null
-    await file?.handle.close()
-    await file?.unlock()
+  /** Closes the files, once what is being written is; the next use opens them again. */
+  close(): Promise<void> {
+    return this.#next(async () => {
+      const log = this.#log
+      const unlock = this.#unlock
+      this.#log = this.#unlock = null
+      try {
+        await log?.close()
+      } finally {
+        unlock?.()
+      }
+    })
   }
 
   /** `close()`, for `await using`. */
@@ -128,156 +176,108 @@ export class DurableStore implements Store, AsyncDisposable {
     return this.close()
   }
 
-  async #write(changes: readonly StoreChange[]): Promise<void> {
-    const { handle } = await this.#opened()
-    if (changes.length === 0) return
-    this.#checkRoom(changes)
-    const { bytes, lengths } = encodeBatch(changes)
-    try {
-      await writeAt(handle, bytes, this.#end)
-      if (this.#sync) await handle.datasync()
-    } catch (error) {
-      // What is half there would be taken for damage. If it cannot be cut off, the next batch is written over it.
-      await handle.truncate(this.#end).catch(() => {})
-      throw error
-    }
-    for (const [index, [key, value]] of changes.entries()) {
-      const length = lengths[index] as number
-      this.#place(key, value === null ? null : { at: this.#end, length })
-      this.#end += length
-    }
-    if (this.#live === 0 && this.#end > COPIED_AT_ONCE) await this.#empty(handle)
-    else if (this.#end - this.#live > MOST_WASTE + this.#live) await this.#rewrite()
+  /** Does something when all that came before is done. */
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(work)
+    this.#work = result.catch(() => {})
+    return result
   }
 
-  #checkRoom(changes: readonly StoreChange[]): void {
-    const lengths = new Map<string, number>()
-    let live = this.#live
-    for (const [key, value] of changes) {
-      const length = value === null ? 0 : recordLength(key, value)
-      live += length - (lengths.get(key) ?? this.#places.get(key)?.length ?? 0)
-      lengths.set(key, length)
+  /** Writes all that waits, as much as goes together with one sync. */
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const taken: WaitingBatch[] = []
+      try {
+        const log = await this.#opened()
+        this.#take(log, taken)
+        if (taken.length > 0) await log.append(taken.map(({ changes }) => changes))
+        for (const { resolve } of taken) resolve()
+      } catch (error) {
+        const refused = taken.length > 0 ? taken : this.#waiting.splice(0)
+        for (const { reject } of refused) reject(error)
+      }
     }
-    if (live <= this.#maxBytes || live <= this.#live) return
-    throw new MqttError(`The store is full: ${this.#directory} has ${this.#live} bytes of records`, {
-      code: 'ERR_MQTT_STORE',
-    })
   }
 
-  /** @param place null for a record that is deleted */
-  #place(key: string, place: Place | null): void {
-    this.#live -= this.#places.get(key)?.length ?? 0
-    this.#places.delete(key)
-    if (place === null) return
-    this.#places.set(key, place)
-    this.#live += place.length
-  }
-
-  async #opened(): Promise<OpenFile> {
-    if (this.#file !== null) return this.#file
-    await mkdir(this.#directory, { recursive: true })
-    const unlock = await lockDirectory(this.#directory)
-    let handle: FileHandle | null = null
-    try {
-      handle = await open(join(this.#directory, FILE), constants.O_RDWR | constants.O_CREAT, 0o600)
-      this.#file = { handle, unlock }
-      if (this.#restore(await handle.readFile())) await this.#rewrite()
-    } catch (error) {
-      this.#file = null
-      await handle?.close()
-      await unlock()
-      throw error
-    }
-    return this.#file
-  }
-
-  /** @returns whether the file is damaged */
-  #restore(bytes: Buffer): boolean {
-    this.#places.clear()
-    this.#live = 0
-    const damaged = new Set<string>()
-    const { found, end, isDamaged } = scan(bytes)
-    for (const record of found) {
-      if (record.isDamaged) {
-        damaged.add(record.key)
+  /** Takes from what waits; what there is no room for rejects. */
+  #take({ catalog }: SegmentedLog, taken: WaitingBatch[]): void {
+    const counted = new Map<string, number>()
+    let total = catalog.counted
+    let together = 0
+    let next = 0
+    while (next < this.#waiting.length && together < WRITTEN_TOGETHER) {
+      const batch = this.#waiting[next++] as WaitingBatch
+      const before = total
+      const changed = new Map<string, number>()
+      let size = 0
+      for (const [key, value] of batch.changes) {
+        const bytes = value === null ? 0 : countedBytes(key.length, value.length)
+        total += bytes - (changed.get(key) ?? counted.get(key) ?? catalog.index.get(key)?.counted ?? 0)
+        changed.set(key, bytes)
+        size += countedBytes(key.length, value?.length ?? 0)
+      }
+      const isFull = total > this.#maxBytes && total > before
+      if (isFull || size > LARGEST_BATCH) {
+        total = before
+        batch.reject(isFull ? this.#full(before) : tooLarge(size))
         continue
       }
-      damaged.delete(record.key)
-      this.#place(record.key, record.deletes ? null : record)
+      for (const [key, bytes] of changed) counted.set(key, bytes)
+      together += size
+      if (batch.changes.length === 0) batch.resolve()
+      else taken.push(batch)
     }
-    this.#end = end
-    this.#damaged = [...damaged].filter((key) => !this.#places.has(key))
-    return isDamaged
+    this.#waiting = this.#waiting.slice(next)
   }
 
-  async #empty(handle: FileHandle): Promise<void> {
-    await handle.truncate(0)
-    this.#end = 0
+  #full(bytes: number): MqttError {
+    return new MqttError(
+      `The store is full: ${this.#directory} has ${bytes} bytes of records, and maxBytes is ${this.#maxBytes}`,
+      { code: 'ERR_MQTT_STORE' },
+    )
   }
 
-  /** Writes what is left to a new file, and puts that in place of the old one. */
-  async #rewrite(): Promise<void> {
-    const { handle, unlock } = this.#file as OpenFile
-    const path = join(this.#directory, NEW_FILE)
-    const next = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600)
-    const places = new Map<string, Place>()
-    let end = 0
+  async #opened(): Promise<SegmentedLog> {
+    if (this.#log !== null) return this.#log
+    const files: Files = new NodeFiles(this.#directory)
+    await files.make(this.#sync)
+    const unlock = await files.lock()
+    const log = new SegmentedLog(files, this.#sync)
     try {
-      let chunk: Buffer[] = []
-      let chunkLength = 0
-      const flush = async () => {
-        await writeAt(next, Buffer.concat(chunk), end - chunkLength)
-        chunk = []
-        chunkLength = 0
-      }
-      for (const [key, place] of this.#places) {
-        chunk.push(alone(await read(handle, place)))
-        places.set(key, { at: end, length: place.length })
-        end += place.length
-        chunkLength += place.length
-        if (chunkLength >= COPIED_AT_ONCE) await flush()
-      }
-      await flush()
-      await next.datasync()
-      await rename(path, join(this.#directory, FILE))
-      await syncDirectory(this.#directory)
+      log.losses.push(...(await migrate(files)))
+      await log.open()
     } catch (error) {
-      await next.close()
+      await log.close().catch(() => {})
+      unlock()
       throw error
     }
-    this.#file = { handle: next, unlock }
-    for (const [key, place] of places) this.#places.set(key, place)
-    this.#end = end
-    await handle.close()
+    this.#unlock = unlock
+    this.#told = 0
+    this.#log = log
+    return log
+  }
+
+  #tell({ losses }: SegmentedLog, warn: (text: string) => void): void {
+    const news = losses.slice(this.#told)
+    this.#told = losses.length
+    for (const loss of news.slice(0, MOST_TOLD))
+      warn(`The store ${this.#directory} has lost records: ${describeLoss(loss)}`)
+    if (news.length > MOST_TOLD) {
+      warn(`The store ${this.#directory} has lost records in ${news.length - MOST_TOLD} more places`)
+    }
   }
 }
 
-/** Sorts by the codes of characters, of which keys have only ASCII's. */
-function byCode(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
+/** One loss in words. */
+export function describeLoss({ file, kind, at, bytes, key }: StoreLoss): string {
+  if (kind === 'missing') return `the file ${file} is missing`
+  const where = `${bytes} bytes at ${at} of ${file}`
+  if (kind === 'unfinished') return `${where} are a batch that was not written to its end`
+  return key === null ? `${where} are damaged` : `${where} are damaged, the record ${key} among them`
 }
 
-async function read(handle: FileHandle, { at, length }: Place): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at)
-  return buffer.subarray(0, bytesRead)
-}
-
-/** Writes all of it: a disk that fills up may take a part. */
-async function writeAt(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at + done)
-    done += bytesWritten
-  }
-}
-
-/** A new name in a directory is on the disk only once the directory is. Windows has no such thing. */
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
+function tooLarge(bytes: number): MqttError {
+  return new MqttError(`A batch of ${bytes} bytes is larger than a store takes: ${LARGEST_BATCH} at most`, {
+    code: 'ERR_MQTT_STORE',
+  })
 }

@@ -1,6 +1,6 @@
-import { describeType, isObject, typeError } from '../support/validate.js'
+import { describeType, isObject, rangeError, typeError } from '../support/validate.js'
 
-/** What a store keeps: a few bytes under a name of printable ASCII characters. */
+/** What a store keeps: a few bytes under a name of 1 to 255 printable ASCII characters. */
 export type StoreRecord = readonly [key: string, value: Uint8Array]
 
 /** A record that is to be put, over an older one with its key if there is one; or with null, deleted. */
@@ -9,13 +9,17 @@ export type StoreChange = readonly [key: string, value: Uint8Array | null]
 /**
  * Where a client keeps what must outlive its process: the option `store`. One store serves one client (and its client
  * identifier) at a time. Whoever made it closes it, after `disconnect()`.
+ *
+ * `storeConformance()` of `aiomqtt/store/conformance` tests one.
  */
 export interface Store {
   /**
    * All records, in the order of their keys (that of their characters' codes). Read once, before the first connection
    * of a client; there are no changes meanwhile.
+   * @param warn to be called with what the operator should know of: records that are damaged, for example. The client's
+   *   goes to its logger
    */
-  load(): AsyncIterable<StoreRecord> | Iterable<StoreRecord>
+  load(warn?: (text: string) => void): AsyncIterable<StoreRecord> | Iterable<StoreRecord>
   /**
    * Makes changes, in their order, all of them or none. The client waits for this before it sends what depends on it,
    * and makes no further call meanwhile: so what this resolves to is what the store promises. Bytes are given away.
@@ -24,6 +28,8 @@ export interface Store {
    */
   batch(changes: readonly StoreChange[]): Promise<void> | void
 }
+
+const KEY = /^[ -~]{1,255}$/
 
 /**
  * The option `store`, checked.
@@ -36,4 +42,22 @@ export function checkStore(value: Store | null | undefined): Store | null {
     throw typeError(`store must be a Store, not ${what}`)
   }
   return value as unknown as Store
+}
+
+/**
+ * The argument of `batch()`, checked.
+ * @throws {TypeError} a wrong type
+ * @throws {RangeError} a key that is none
+ */
+export function checkChanges(changes: readonly StoreChange[]): void {
+  if (!Array.isArray(changes)) throw typeError(`changes must be an array, not ${describeType(changes)}`)
+  for (const change of changes as readonly StoreChange[]) {
+    if (!Array.isArray(change)) throw typeError(`changes must hold [key, value], not ${describeType(change)}`)
+    const [key, value] = change
+    if (typeof key !== 'string') throw typeError(`a key must be a string, not ${describeType(key)}`)
+    if (!KEY.test(key)) throw rangeError('a key must be 1 to 255 printable ASCII characters')
+    if (value !== null && !(value instanceof Uint8Array)) {
+      throw typeError(`a value must be a Uint8Array or null, not ${describeType(value)}`)
+    }
+  }
 }
