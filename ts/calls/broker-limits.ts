@@ -3,8 +3,9 @@ import { PacketTypes } from '../mqtt/packet-types.js'
 import type { Properties } from '../mqtt/properties.js'
 import { receivedReasonCode } from '../mqtt/reason-code.js'
 import { hasWildcard, sharedFilter } from '../mqtt/topic.js'
+import { byteLength } from '../support/bytes.js'
 import type { PublishCall } from './publish-arguments.js'
-import type { FiltersCall } from './subscribe-arguments.js'
+import { type FiltersCall, filtersLength } from './subscribe-arguments.js'
 
 const RETAIN_NOT_SUPPORTED = 154
 const QOS_NOT_SUPPORTED = 155
@@ -47,7 +48,7 @@ export class BrokerLimits {
     if ((properties?.topicAlias ?? 0) > this.topicAliasMaximum) throw refusal(TOPIC_ALIAS_INVALID)
     if (this.maximumPacketSize === Number.POSITIVE_INFINITY) return
     const identifierLength = qos > 0 ? 2 : 0
-    const payloadLength = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+    const payloadLength = typeof payload === 'string' ? Buffer.byteLength(payload) : byteLength(payload)
     this.checkSize(
       2 + Buffer.byteLength(topic) + identifierLength + lengthOf(encodedProperties) + payloadLength,
     )
@@ -78,11 +79,9 @@ export class BrokerLimits {
   }
 
   /** @param optionsLength bytes of options that each filter has: 1 in SUBSCRIBE, 0 in UNSUBSCRIBE */
-  checkFiltersSize({ filters, encodedProperties }: FiltersCall, optionsLength: 0 | 1): void {
-    if (this.maximumPacketSize === Number.POSITIVE_INFINITY) return
-    let length = 2 + lengthOf(encodedProperties)
-    for (const { filter } of filters) length += 2 + Buffer.byteLength(filter) + optionsLength
-    this.checkSize(length)
+  checkFiltersSize(call: FiltersCall, optionsLength: 0 | 1): void {
+    if (this.maximumPacketSize !== Number.POSITIVE_INFINITY)
+      this.checkSize(filtersLength(call, optionsLength))
   }
 
   /** @param remaining the length of what follows a packet's fixed header */

@@ -1,10 +1,17 @@
-import { checkQoS, type QoS } from '../mqtt/fields.js'
+import {
+  checkQoS,
+  checkRemainingLength,
+  MAX_FIELD_LENGTH,
+  MAX_REMAINING_LENGTH,
+  type QoS,
+} from '../mqtt/fields.js'
 import { type PacketType, PacketTypes } from '../mqtt/packet-types.js'
 import { type PayloadType, payloadSource } from '../mqtt/payload.js'
 import { type Properties, type PropertiesLike, toProperties } from '../mqtt/properties.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { SubscribeOptionsLike } from '../mqtt/subscribe-options.js'
 import { checkPublishTopic, type TopicLike } from '../mqtt/topic.js'
+import { byteLength } from '../support/bytes.js'
 import { checkBoolean, checkKeys, checkSignal, checkTimeout, rangeError } from '../support/validate.js'
 
 /** What every call to the broker takes. */
@@ -75,7 +82,7 @@ export interface Call {
 export interface PublishCall extends Call {
   /** Empty only with a topic alias. */
   readonly topic: string
-  /** Bytes still belong to the caller: to be copied before the call returns. */
+  /** Bytes still belong to the caller: to be copied before the call returns. Their `length` may not be theirs. */
   readonly payload: string | Uint8Array
   readonly qos: QoS
   readonly retain: boolean
@@ -93,9 +100,12 @@ export function checkPublish(
   method = 'Client.publish()',
 ): PublishCall {
   if (options === undefined || options === null) {
+    const text = checkPublishTopic(topic, false)
+    const source = payloadSource(payload)
+    checkPublishLength(protocol, text, source, 0, null)
     return {
-      topic: checkPublishTopic(topic, false),
-      payload: payloadSource(payload),
+      topic: text,
+      payload: source,
       qos: 0,
       retain: false,
       properties: undefined,
@@ -105,25 +115,49 @@ export function checkPublish(
     }
   }
   checkKeys(method, options, PUBLISH_OPTIONS)
-  const isAliasable = protocol === ProtocolVersion.V5 && hasAlias(options.properties)
+  // Each option is read once: a getter might say something else the next time.
+  const { qos: givenQoS, retain: givenRetain, properties: givenProperties, timeout, signal } = options
+  const isAliasable = protocol === ProtocolVersion.V5 && hasAlias(givenProperties)
   const text = checkPublishTopic(topic, isAliasable)
-  const qos = checkQoS(options.qos ?? 0)
+  const qos = checkQoS(givenQoS ?? 0)
   const source = payloadSource(payload)
-  const retain = checkBoolean('retain', options.retain ?? false)
-  const properties = checkProperties(protocol, PacketTypes.PUBLISH, options.properties)
+  const retain = checkBoolean('retain', givenRetain ?? false)
+  const properties = checkProperties(protocol, PacketTypes.PUBLISH, givenProperties)
+  if (isAliasable && properties?.topicAlias === undefined) checkPublishTopic(topic, false)
   if (properties?.subscriptionIdentifier !== undefined) {
     throw rangeError('Property subscriptionIdentifier must not be sent by a client in packet type Publish')
   }
+  const encodedProperties = encode(properties)
+  checkPublishLength(protocol, text, source, qos, encodedProperties)
   return {
     topic: text,
     payload: source,
     qos,
     retain,
     properties,
-    encodedProperties: encode(properties),
-    timeout: givenTimeout(options),
-    signal: givenSignal(options),
+    encodedProperties,
+    timeout: givenTimeout({ timeout }),
+    signal: givenSignal({ signal }),
   }
+}
+
+/** What topic, packet identifier and their lengths take at most. */
+const MOST_BEFORE_PAYLOAD = 2 + MAX_FIELD_LENGTH + 2
+
+function checkPublishLength(
+  protocol: ProtocolVersion,
+  topic: string,
+  payload: string | Uint8Array,
+  qos: QoS,
+  encodedProperties: Uint8Array | null,
+): void {
+  // On MQTT 5 the length of no properties is a byte, too.
+  const propertiesLength = encodedProperties?.length ?? (protocol === ProtocolVersion.V5 ? 1 : 0)
+  const most = MAX_REMAINING_LENGTH - MOST_BEFORE_PAYLOAD - propertiesLength
+  // A UTF-16 code unit takes at most three bytes: all but huge payloads need no counting.
+  if ((typeof payload === 'string' ? payload.length * 3 : byteLength(payload)) <= most) return
+  const payloadLength = typeof payload === 'string' ? Buffer.byteLength(payload) : byteLength(payload)
+  checkRemainingLength(2 + Buffer.byteLength(topic) + (qos > 0 ? 2 : 0) + propertiesLength + payloadLength)
 }
 
 /** What the properties, the timeout and the signal of a call say. */

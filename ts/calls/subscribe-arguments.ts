@@ -1,5 +1,5 @@
 import type { Filter } from '../engine/command-batch.js'
-import { checkQoS } from '../mqtt/fields.js'
+import { checkQoS, checkRemainingLength } from '../mqtt/fields.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import { type SubscribeOptionsLike, subscribeOptionsByte } from '../mqtt/subscribe-options.js'
@@ -25,6 +25,9 @@ export interface FiltersCall extends Call {
 }
 
 const SUBSCRIBE_OPTIONS = new Set(['qos', 'options', ...CALL_OPTIONS])
+
+/** A packet has room for as many filters of any length. */
+const FEW_FILTERS = 4000
 
 const NO_TOPIC = 'No topic specified, or incorrect topic type.'
 
@@ -54,7 +57,7 @@ export function checkSubscribe(
     return toFilter(protocol, filter, typeof own === 'number' ? checkQoS(own) : ownOptions(protocol, own))
   })
   for (const filter of filters) checkFilter(protocol, filter)
-  return { filters, ...checkCall(protocol, PacketTypes.SUBSCRIBE, given) }
+  return checkFiltersLength({ filters, ...checkCall(protocol, PacketTypes.SUBSCRIBE, given) }, 1)
 }
 
 /**
@@ -78,7 +81,26 @@ export function checkUnsubscribe(
     return { filter, options: 0 }
   })
   for (const filter of filters) checkFilter(protocol, filter)
-  return { filters, ...checkCall(protocol, PacketTypes.UNSUBSCRIBE, given) }
+  return checkFiltersLength({ filters, ...checkCall(protocol, PacketTypes.UNSUBSCRIBE, given) }, 0)
+}
+
+/**
+ * The bytes of SUBSCRIBE or UNSUBSCRIBE after its fixed header.
+ * @param optionsLength bytes of options that each filter has: 1 in SUBSCRIBE, 0 in UNSUBSCRIBE
+ */
+export function filtersLength({ filters, encodedProperties }: FiltersCall, optionsLength: 0 | 1): number {
+  // The length of no properties is a byte, too.
+  let length = 2 + (encodedProperties?.length ?? 1)
+  for (const { filter } of filters) length += 2 + Buffer.byteLength(filter) + optionsLength
+  return length
+}
+
+function checkFiltersLength(call: FiltersCall, optionsLength: 0 | 1): FiltersCall {
+  // So few cannot be too long, whatever they are: there is nothing to count.
+  if (call.filters.length > FEW_FILTERS || call.encodedProperties !== null) {
+    checkRemainingLength(filtersLength(call, optionsLength))
+  }
+  return call
 }
 
 function isList<T>(value: T | readonly T[]): value is readonly T[] {

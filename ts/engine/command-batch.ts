@@ -1,3 +1,4 @@
+import { byteLength } from '../support/bytes.js'
 import {
   CLOSE_FORCE,
   COMMAND_ACKNOWLEDGE,
@@ -57,7 +58,7 @@ export class CommandBatch {
   ): void {
     const start = this.length
     const propertiesLength = properties === null ? 0 : properties.length
-    const payloadRoom = typeof payload === 'string' ? roomFor(payload) : payload.length
+    const payloadRoom = typeof payload === 'string' ? roomFor(payload) : byteLength(payload)
     this.reserve(PUBLISH_HEADER + topic.length * 3 + 1 + propertiesLength + payloadRoom)
 
     const { bytes } = this
@@ -73,7 +74,7 @@ export class CommandBatch {
     if (typeof payload === 'string') {
       payloadLength = bytes.write(payload, position)
     } else {
-      payloadLength = payload.length
+      payloadLength = payloadRoom
       bytes.set(payload, position)
     }
     position += payloadLength

@@ -1,3 +1,4 @@
+import { byteLength } from '../support/bytes.js'
 import { type Callable, CallSite } from '../support/call-site.js'
 import { Deadlines } from '../support/deadlines.js'
 import type { Logger } from '../support/logger.js'
@@ -133,7 +134,7 @@ export class Runtime {
   /** Copies the payload of the PUBLISH command that was just added (`PUBLISH_STAGED`). */
   stage(payload: Uint8Array): void {
     this.binding.stage(payload)
-    this.staged += payload.length
+    this.staged += byteLength(payload)
   }
 
   /** Commands or deadlines were added. */

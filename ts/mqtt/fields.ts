@@ -4,6 +4,20 @@ import { describeType, rangeError, typeError } from '../support/validate.js'
 /** What a string, a topic or binary data may take at most on the wire, in bytes (MQTT 5, 1.5.4 and 1.5.6). */
 export const MAX_FIELD_LENGTH = 65535
 
+/** What may follow a packet's fixed header, in bytes (MQTT 5, 1.5.5 and 2.1.4). */
+export const MAX_REMAINING_LENGTH = 268_435_455
+
+/**
+ * @param remaining the bytes of a packet after its fixed header
+ * @throws RangeError above 268,435,455
+ */
+export function checkRemainingLength(remaining: number): void {
+  if (remaining <= MAX_REMAINING_LENGTH) return
+  throw rangeError(
+    `The packet is too large: MQTT allows ${MAX_REMAINING_LENGTH} bytes after the fixed header, not ${remaining}`,
+  )
+}
+
 /**
  * Text that MQTT can carry: at most 65535 bytes of UTF-8, no U+0000, no lone surrogate (MQTT 5, 1.5.4).
  * @throws TypeError for anything but a string, RangeError for text that the wire cannot carry

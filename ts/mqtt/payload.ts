@@ -1,5 +1,7 @@
 import { types } from 'node:util'
+import { byteLength, checkUsable, copiedBytes, plainBytes } from '../support/bytes.js'
 import { rangeError, typeError } from '../support/validate.js'
+import { MAX_REMAINING_LENGTH } from './fields.js'
 
 /**
  * What can be sent. Strings go as UTF-8, numbers, bigints and booleans as their `String()`, null and
@@ -7,22 +9,22 @@ import { rangeError, typeError } from '../support/validate.js'
  */
 export type PayloadType = string | Uint8Array | ArrayBuffer | number | bigint | boolean | null | undefined
 
-/** The longest payload, in bytes: what the remaining length of a packet can say (MQTT 5, 1.5.5). */
-const MAX_PAYLOAD_LENGTH = 268_435_455
-
 /**
  * A payload as text or as bytes, whichever takes no copy: both are written straight to where they are sent
- * from. Bytes still belong to the caller, who may change them in a later turn.
- * @throws TypeError for any other type; RangeError `Payload too large.` above 268,435,455 bytes
+ * from. Bytes still belong to the caller, who may change them in a later turn, and whose `length` may be anything:
+ * `byteLength()` tells how many there are.
+ * @throws TypeError for any other type, and for bytes that are gone with a detached buffer; RangeError `Payload too large.` above 268,435,455 bytes
  */
 export function payloadSource(payload: PayloadType): string | Uint8Array {
   if (typeof payload === 'string') {
     // A UTF-16 code unit takes at most three bytes: all but huge texts need no counting.
-    if (payload.length * 3 > MAX_PAYLOAD_LENGTH) checkLength(Buffer.byteLength(payload))
+    if (payload.length * 3 > MAX_REMAINING_LENGTH) checkLength(Buffer.byteLength(payload))
     return payload
   }
   if (types.isUint8Array(payload)) {
-    checkLength(payload.length)
+    const length = byteLength(payload)
+    if (length === 0) checkUsable('payload', payload)
+    checkLength(length)
     return payload
   }
   if (payload === null || payload === undefined) return ''
@@ -30,8 +32,9 @@ export function payloadSource(payload: PayloadType): string | Uint8Array {
     return String(payload)
   }
   if (types.isArrayBuffer(payload)) {
-    checkLength(payload.byteLength)
-    return new Uint8Array(payload)
+    const bytes = plainBytes('payload', payload)
+    checkLength(bytes.length)
+    return bytes
   }
   throw typeError('payload must be a string, bytearray, int, float or None.')
 }
@@ -41,9 +44,10 @@ export function payloadSource(payload: PayloadType): string | Uint8Array {
  * @throws as {@link payloadSource}
  */
 export function payloadBytes(payload: PayloadType): Uint8Array {
-  return Buffer.from(payloadSource(payload))
+  const source = payloadSource(payload)
+  return typeof source === 'string' ? Buffer.from(source) : copiedBytes('payload', source)
 }
 
 function checkLength(length: number): void {
-  if (length > MAX_PAYLOAD_LENGTH) throw rangeError('Payload too large.')
+  if (length > MAX_REMAINING_LENGTH) throw rangeError('Payload too large.')
 }

@@ -1,4 +1,5 @@
 import { type InspectOptions, inspect, types } from 'node:util'
+import { plainBytes } from '../support/bytes.js'
 import { inspectFields } from '../support/inspection.js'
 import { describeType, isObject, nearest, rangeError, typeError } from '../support/validate.js'
 import { MAX_FIELD_LENGTH, textFlaw } from './fields.js'
@@ -346,10 +347,10 @@ function checkBinary(property: PropertySpec, value: unknown): Buffer {
       `${property.name} property value must be a Uint8Array or an ArrayBuffer, not ${describeType(value)}`,
     )
   }
-  if (value.byteLength > MAX_FIELD_LENGTH) {
-    throw rangeError(`${property.name} property value must be at most ${MAX_FIELD_LENGTH} bytes`)
-  }
-  return Buffer.from(types.isUint8Array(value) ? value : new Uint8Array(value))
+  const name = `${property.name} property value`
+  const bytes = plainBytes(name, value)
+  if (bytes.length > MAX_FIELD_LENGTH) throw rangeError(`${name} must be at most ${MAX_FIELD_LENGTH} bytes`)
+  return Buffer.from(bytes)
 }
 
 /** One pair looks like a list of two texts; a list of pairs has no texts in it. */

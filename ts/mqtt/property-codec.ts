@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { MqttCodeError } from './errors.js'
+import { checkRemainingLength } from './fields.js'
 import { type PacketType, PacketTypes, packetTypeName } from './packet-types.js'
 import {
   BINARY,
@@ -157,10 +158,14 @@ class Reader {
   }
 }
 
-/** Writes checked properties, with their length prefix. */
+/**
+ * Writes checked properties, with their length prefix.
+ * @throws RangeError for more than a packet can hold
+ */
 export function encodeProperties(values: PropertyValues): Uint8Array {
   let length = 0
   for (const [id, value] of values) length += valueLength(propertyNumbered(id), value)
+  checkRemainingLength(length)
   const bytes = Buffer.allocUnsafe(variableLength(length) + length)
   let offset = writeVariable(bytes, 0, length)
   for (const [id, value] of values) offset = writeValue(bytes, offset, propertyNumbered(id), value)

@@ -84,18 +84,27 @@ export class SubscribeOptions {
  */
 export function subscribeOptionsByte(options: SubscribeOptionsLike): number {
   if (!isObject(options)) throw typeError('Subscribe options must be instance of SubscribeOptions class.')
-  const { qos, noLocal, retainAsPublished, retainHandling } = checkOptions(
-    options instanceof SubscribeOptions ? options : new SubscribeOptions(options),
+  // A copy: what has been checked cannot be something else when it is written.
+  const { qos, noLocal, retainAsPublished, retainHandling } = new SubscribeOptions(
+    options instanceof SubscribeOptions ? plain(options) : options,
   )
   return qos | (Number(noLocal) << 2) | (Number(retainAsPublished) << 3) | (retainHandling << 4)
 }
 
-function checkOptions(options: SubscribeOptions): SubscribeOptions {
+function plain({
+  qos,
+  noLocal,
+  retainAsPublished,
+  retainHandling,
+}: SubscribeOptions): SubscribeOptionsLiteral {
+  return { qos, noLocal, retainAsPublished, retainHandling }
+}
+
+function checkOptions(options: SubscribeOptions): void {
   checkUpToTwo('QoS', options.qos)
   checkBoolean('noLocal', options.noLocal)
   checkBoolean('retainAsPublished', options.retainAsPublished)
   checkUpToTwo('Retain handling', options.retainHandling)
-  return options
 }
 
 function checkUpToTwo(name: string, value: unknown): void {

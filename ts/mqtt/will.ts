@@ -73,11 +73,19 @@ export class Will {
         ? null
         : Properties.from(PacketTypes.WILLMESSAGE, properties)
     this.payload = payload
-    if (payloadBytes(payload).length > MAX_FIELD_LENGTH) {
-      throw rangeError(`The payload of a will must be at most ${MAX_FIELD_LENGTH} bytes`)
-    }
+    willPayload(payload)
     Object.freeze(this)
   }
+}
+
+/**
+ * The payload of a will as bytes of its own.
+ * @throws as the constructor of {@link Will}
+ */
+export function willPayload(payload: PayloadType): Uint8Array {
+  const bytes = payloadBytes(payload)
+  if (bytes.length <= MAX_FIELD_LENGTH) return bytes
+  throw rangeError(`The payload of a will must be at most ${MAX_FIELD_LENGTH} bytes`)
 }
 
 /** A will from what the option `will` may be. */

@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { checkText, MAX_FIELD_LENGTH } from '../mqtt/fields.js'
+import { plainBytes } from '../support/bytes.js'
 import { checkKeys, describeType, rangeError, typeError } from '../support/validate.js'
 
 /** Enhanced authentication (MQTT 5, 4.12): a method, and how to answer the broker's challenges. */
@@ -48,6 +49,7 @@ export function checkAuthentication(value: Authentication | null | undefined): A
 export function checkAuthenticationData(name: string, data: unknown): Uint8Array | null {
   if (data === undefined || data === null) return null
   if (!types.isUint8Array(data)) throw typeError(`${name} must be a Uint8Array, not ${describeType(data)}`)
-  if (data.length > MAX_FIELD_LENGTH) throw rangeError(`${name} must be at most ${MAX_FIELD_LENGTH} bytes`)
-  return Buffer.from(data)
+  const bytes = plainBytes(name, data)
+  if (bytes.length > MAX_FIELD_LENGTH) throw rangeError(`${name} must be at most ${MAX_FIELD_LENGTH} bytes`)
+  return Buffer.from(bytes)
 }

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto'
 import { types } from 'node:util'
 import type { ConnectionWill } from '../engine/binding.js'
-import { checkText, MAX_FIELD_LENGTH } from '../mqtt/fields.js'
+import { checkText, MAX_FIELD_LENGTH, MAX_REMAINING_LENGTH } from '../mqtt/fields.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
-import { payloadBytes } from '../mqtt/payload.js'
 import { Properties } from '../mqtt/properties.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
-import { toWill } from '../mqtt/will.js'
+import { toWill, willPayload } from '../mqtt/will.js'
+import { copiedBytes, plainBytes } from '../support/bytes.js'
 import {
   checkBoolean,
   checkInteger,
@@ -111,7 +111,7 @@ export function checkPassword(value: Given<'password'>): Uint8Array | null {
   if (typeof value !== 'string' && !types.isUint8Array(value)) {
     throw typeError(`password must be a string or a Uint8Array, not ${describeType(value)}`)
   }
-  const password = Buffer.from(value)
+  const password = typeof value === 'string' ? Buffer.from(value) : copiedBytes('password', value)
   if (password.length > MAX_FIELD_LENGTH)
     throw rangeError(`password must be at most ${MAX_FIELD_LENGTH} bytes`)
   return password
@@ -125,11 +125,20 @@ export function checkWill(protocol: ProtocolVersion, value: Given<'will'>): Conn
   const properties = will.properties ?? new Properties(PacketTypes.WILLMESSAGE)
   return Object.freeze({
     topic: will.topic,
-    payload: payloadBytes(will.payload),
+    payload: willPayload(will.payload),
     qos: will.qos,
     retain: will.retain,
     properties: isV5 ? properties.encode() : new Uint8Array(0),
   })
+}
+
+/** What CONNECT has beside properties, at most: its variable header and seven fields (MQTT 5, 3.1). */
+const MOST_OF_CONNECT = 10 + 7 * (2 + MAX_FIELD_LENGTH)
+
+export function checkConnectLength(properties: Properties | null, will: ConnectionWill | null): void {
+  const length = (properties?.encode().length ?? 0) + (will?.properties.length ?? 0)
+  if (length <= MAX_REMAINING_LENGTH - MOST_OF_CONNECT) return
+  throw rangeError('The properties of CONNECT and of its will are too large for one packet')
 }
 
 export function checkInflight(value: Given<'maxInflightMessages'>): number {
@@ -217,7 +226,7 @@ function checkSocketOption(option: unknown): SocketOption {
     checkInteger('socketOptions: level', level, least, greatest),
     checkInteger('socketOptions: name', name, least, greatest),
     types.isUint8Array(value)
-      ? new Uint8Array(value)
+      ? new Uint8Array(plainBytes('socketOptions: value', value))
       : checkInteger('socketOptions: value', value, least, greatest),
   ])
 }

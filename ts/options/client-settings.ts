@@ -27,6 +27,7 @@ import {
   checkBound,
   checkCleanStart,
   checkConcurrency,
+  checkConnectLength,
   checkHeaders,
   checkHostname,
   checkIdentifier,
@@ -158,6 +159,7 @@ export class ClientSettings {
     const properties = checkProperties(this.protocol, PacketTypes.CONNECT, options.properties)
     this.properties =
       this.protocol === ProtocolVersion.V5 ? Properties.from(PacketTypes.CONNECT, properties ?? {}) : null
+    checkConnectLength(this.properties, this.will)
     this.hostname = checkHostname(hostname)
     this.port = checkPort(port ?? USUAL_PORT)
     this.keepalive = checkKeepalive(options.keepalive)
@@ -264,12 +266,18 @@ function splitArguments(
   if (!isObject(portOrOptions)) {
     const options = furtherOptions ?? {}
     checkKeys('Client()', options, OPTIONS)
-    return { port: portOrOptions, options }
+    return { port: portOrOptions, options: readOnce(options) }
   }
   if (furtherOptions !== undefined && furtherOptions !== null) {
     throw typeError(`port must be a number, not ${describeType(portOrOptions)}`)
   }
   checkKeys('Client()', portOrOptions, OPTIONS_AND_PORT)
-  const { port, ...options } = portOrOptions
-  return { port, options }
+  const { port } = portOrOptions
+  return { port, options: readOnce(portOrOptions) }
+}
+
+/** The options as plain values: a getter that says something else the next time is not asked again. */
+function readOnce(options: ClientOptions): ClientOptions {
+  const given = options as Readonly<Record<string, unknown>>
+  return Object.fromEntries(CLIENT_OPTION_NAMES.map((name) => [name, given[name]]))
 }

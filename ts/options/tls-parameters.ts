@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { SecureVersion } from 'node:tls'
 import { type InspectOptions, inspect, types } from 'node:util'
 import { checkOptionalText } from '../mqtt/fields.js'
+import { copiedBytes } from '../support/bytes.js'
 import { inspectFields } from '../support/inspection.js'
 import { checkKeys, describeType, rangeError, typeError } from '../support/validate.js'
 
@@ -139,8 +140,9 @@ function checkVersion(value: TLSVersion | null): TLSVersion | null {
 function checkPassword(value: unknown): string | Uint8Array | null {
   if (value === null || typeof value === 'string') return value
   if (types.isUint8Array(value)) {
-    if (!isUtf8(value)) throw rangeError('keyfilePassword must be UTF-8')
-    return value
+    const password = copiedBytes('keyfilePassword', value)
+    if (!isUtf8(password)) throw rangeError('keyfilePassword must be UTF-8')
+    return password
   }
   throw typeError(`keyfilePassword must be a string or a Uint8Array, not ${describeType(value)}`)
 }

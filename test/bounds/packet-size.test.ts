@@ -1,0 +1,52 @@
+import type { UserProperty } from 'aiomqtt'
+import test from 'ava'
+import { clientOf, listening, paired, roundTrip } from '../helpers/client.js'
+
+const LARGEST = 268_435_455
+
+/** User properties of at least so many bytes in a packet; few large strings, all the same one. */
+function userProperties(bytes: number): UserProperty[] {
+  const name = 'k'.repeat(65_535)
+  return Array.from({ length: Math.ceil(bytes / (5 + 65_535 + 1)) }, () => [name, 'v'] as const)
+}
+
+const tooLarge = { instanceOf: RangeError, code: 'ERR_MQTT_INVALID_ARG_VALUE', message: /too large/i }
+
+test.serial('a packet above 268,435,455 bytes is a RangeError before anything is sent', async (t) => {
+  const { client, session } = await paired(t, { protocol: 5 })
+  const payload = Buffer.alloc(LARGEST)
+  const alone = { userProperty: userProperties(LARGEST) }
+  const half = { userProperty: userProperties(LARGEST / 2) }
+
+  for (const qos of [0, 1, 2] as const) await t.throwsAsync(client.publish('a', payload, { qos }), tooLarge)
+  await t.throwsAsync(client.publish('a', payload.buffer), tooLarge)
+  await t.throwsAsync(client.publish('a', 'x', { properties: alone }), tooLarge)
+  // Neither the properties nor the payload alone.
+  const rest = payload.subarray(LARGEST / 2)
+  await t.throwsAsync(client.publish('a', rest, { properties: half }), tooLarge)
+  // Exactly one byte more than a packet holds: the topic's three bytes, the properties' length, the rest.
+  await t.throwsAsync(client.publish('a', payload.subarray(0, LARGEST - 3)), tooLarge)
+  await t.throwsAsync(client.publish('a', payload.subarray(0, LARGEST - 5), { qos: 1 }), tooLarge)
+
+  await t.throwsAsync(client.subscribe('a', { properties: alone }), tooLarge)
+  await t.throwsAsync(client.unsubscribe('a', { properties: alone }), tooLarge)
+  const filters = Array.from({ length: 4200 }, () => 'f'.repeat(65_535))
+  await t.throwsAsync(client.subscribe(filters), tooLarge)
+  await t.throwsAsync(client.unsubscribe(filters), tooLarge)
+  await roundTrip(client, session)
+})
+
+test.serial('on MQTT 3.1.1 the length of properties does not count', async (t) => {
+  const { client, session } = await paired(t)
+  await t.throwsAsync(client.publish('a', Buffer.alloc(LARGEST - 2)), tooLarge)
+  await roundTrip(client, session)
+})
+
+test.serial('CONNECT with properties that no packet can hold is a RangeError', async (t) => {
+  const peer = await listening(t)
+  const alone = { userProperty: userProperties(LARGEST) }
+  const half = { userProperty: userProperties(LARGEST / 2) }
+  t.throws(() => clientOf(t, peer, { protocol: 5, properties: alone }), tooLarge)
+  const will = { topic: 'w', payload: '', properties: half }
+  t.throws(() => clientOf(t, peer, { protocol: 5, properties: half, will }), tooLarge)
+})
