@@ -133,6 +133,28 @@ test.serial('--json is a line of JSON for each message, also for bytes that are 
   t.deepEqual(second.properties, { 'content-type': 'x' })
 })
 
+test.serial('--json has dates that parse, in every time zone', async (t) => {
+  for (const TZ of ['UTC', 'Asia/Kolkata', 'America/St_Johns']) {
+    const { broker, client } = t.context
+    const id = `sub-zone-${TZ}`
+    const args = ['sub', '-p', broker.port, '-i', id, '--json', '-t', 'sub/zone', '-C', 1]
+    const started = startCommand(t, args, { TZ })
+    await Promise.race([broker.logged(new RegExp(`Sending SUBACK to ${id}`)), started.ended])
+    await client.publish('sub/zone', 'x')
+    const { tst } = JSON.parse(String((await started.ended).output))
+    t.regex(tst, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d$/)
+    t.true(Math.abs(Date.now() - new Date(tst).getTime()) < 30_000, tst)
+  }
+})
+
+test.serial('--json keeps user properties of equal names', async (t) => {
+  const started = await subscribed(t, 'aiomqtt', ['--json', '-t', 'sub/equal', '-C', 1, '-V', 5])
+  const userProperty = [['a', '1'] as const, ['a', '2'] as const, ['__proto__', '3'] as const]
+  await t.context.client.publish('sub/equal', 'x', { properties: { userProperty } })
+  const { properties: seen } = JSON.parse(String((await started.ended).output))
+  t.deepEqual(seen['user-properties'], userProperty)
+})
+
 test.serial('-C, -T, -R, --count and --random-filter choose messages', async (t) => {
   const { client } = t.context
   await client.publish('sub/choice/old', 'old', { retain: true, qos: 1 })

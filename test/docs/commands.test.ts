@@ -93,17 +93,26 @@ function faultOf(words: readonly string[]): string | null {
   return FOREIGN.has(program) ? null : `what is ${program}?`
 }
 
+const helps = new Map<string, string | null>()
+
+/** What the package's own command line says of a command; null where it has none. */
+function helpOf(command: string): string | null {
+  const known = helps.get(command)
+  if (known !== undefined) return known
+  const args = [join(root, manifest.bin?.aiomqtt ?? ''), command, '--help']
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  const help = status === 0 ? stdout : null
+  helps.set(command, help)
+  return help
+}
+
 /** Why the package's own command line has no such command or option, or null. */
 function commandLineFault([command, ...words]: readonly string[]): string | null {
-  const program = manifest.bin?.aiomqtt
-  if (program === undefined) return null
-  const { status, stdout } = spawnSync(process.execPath, [join(root, program), command, '--help'], {
-    encoding: 'utf8',
-  })
-  if (status !== 0) return `aiomqtt has no ${command}`
+  const help = helpOf(command)
+  if (help === null) return `aiomqtt has no ${command}`
   const unknown = words.find((word) => {
     const option = /^(--?[a-zA-Z][\w-]*)/.exec(word)?.[1]
-    return option !== undefined && !new RegExp(`(?<![\\w-])${option}(?![\\w-])`).test(stdout)
+    return option !== undefined && !new RegExp(`(?<![\\w-])${option}(?![\\w-])`).test(help)
   })
   return unknown === undefined ? null : `aiomqtt ${command} has no ${unknown}`
 }

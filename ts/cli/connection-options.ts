@@ -7,12 +7,13 @@ import type { ProxySettingsLiteral } from '../options/proxy-settings.js'
 import { proxyFromUrl } from '../options/proxy-url.js'
 import type { Logger } from '../support/logger.js'
 import { CommandError } from './command-error.js'
+import { applyProfile, type PasswordFlags, passwordOf } from './credentials.js'
 import { collect, integer, refuse } from './options.js'
 import { type PropertyPacket, readProperties } from './property-options.js'
 import { isTls, readTls, type TlsFlags } from './tls-flags.js'
 
 /** What the options for the connection say, as commander gives it. */
-export interface ConnectionFlags extends TlsFlags {
+export interface ConnectionFlags extends TlsFlags, PasswordFlags {
   host?: string
   port?: number
   url?: string
@@ -20,7 +21,6 @@ export interface ConnectionFlags extends TlsFlags {
   ws?: boolean
   wsPath?: string
   username?: string
-  pw?: string
   id?: string
   idPrefix?: string
   keepalive?: number
@@ -74,11 +74,15 @@ export function addConnectionOptions(command: Command): Command {
     .option('--unix <path>', 'connect to a unix socket')
     .option('--ws', 'connect by WebSocket')
     .option('--ws-path <path>', 'the path of the WebSocket handshake (/mqtt)')
-    .option('-u, --username <name>', 'the user name')
+    .option('--profile <name>', 'take options from a named profile of ~/.config/aiomqtt/profiles.json')
+    .option('-u, --username <name>', 'the user name; also AIOMQTT_USERNAME')
     .option(
       '-P, --pw <password>',
       'the password; other users of this machine can see it in the list of processes',
     )
+    .option('--pw-file <file>', 'a file with the password; also AIOMQTT_PASSWORD')
+    .option('--ask-pw', 'ask for the password on the terminal')
+    .hook('preAction', (_command, acting) => applyProfile(acting))
     .option('-i, --id <id>', 'the client identifier (the broker chooses one)')
     .option('-I, --id-prefix <prefix>', 'a client identifier of this and the process identifier')
     .option('-k, --keepalive <seconds>', 'the longest silence (60)', integer(0, 65535))
@@ -161,7 +165,7 @@ export async function readPlace(flags: ConnectionFlags): Promise<Place> {
   options.maxInflightMessages = flags.maxInflight
   options.will = willOf(flags, properties.will)
   options.proxy = proxyOf(flags.proxy)
-  addCredentials(options, flags)
+  await addCredentials(options, flags)
   addSession(options, flags, protocol, properties.connect)
   if (flags.debug) options.logger = debugLogger()
   return { hostname, options, protocol, topic, properties }
@@ -241,14 +245,16 @@ function readUrl(text: string, port: number | undefined): Host {
   return { hostname: `${name}://${authority}`, port, topic: path === '' ? null : path, isSecure }
 }
 
-function addCredentials(
-  options: ClientOptionsWithPort,
-  { username, pw, id, idPrefix }: ConnectionFlags,
-): void {
-  if (pw !== undefined && username === undefined) throw new CommandError('-P needs a user name: -u')
+async function addCredentials(options: ClientOptionsWithPort, flags: ConnectionFlags): Promise<void> {
+  const { id, idPrefix, pw, pwFile, askPw } = flags
+  const username = flags.username ?? (process.env.AIOMQTT_USERNAME || undefined)
+  const isPasswordGiven = pw !== undefined || pwFile !== undefined || askPw !== undefined
+  if (isPasswordGiven && username === undefined) throw new CommandError('-P needs a user name: -u')
   if (id !== undefined && idPrefix !== undefined) throw new CommandError('-i and -I cannot be used together')
-  options.username = username
-  options.password = pw
+  if (username !== undefined) {
+    options.username = username
+    options.password = await passwordOf(flags)
+  }
   options.identifier = idPrefix === undefined ? id : `${idPrefix}${process.pid}`
 }
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../engine/message.js'
+import type { UserProperty } from '../mqtt/property-codec.js'
 import { CommandError } from './command-error.js'
 import { strftime } from './strftime.js'
 
@@ -28,37 +29,54 @@ export function parsedPayload(message: Message): unknown {
 
 /** mosquitto_sub's JSON object for a message. */
 export function messageJson(message: Message, moment: Moment, payload: unknown, isPretty: boolean): string {
-  const object = { ...headOf(message, moment), payload }
+  const object = { ...headOf(message, mosquittoTime(moment), Object.fromEntries), payload }
   return isPretty ? pretty(object, '') : JSON.stringify(object)
 }
 
-/** A line of `--json`: the same, but a payload that is not UTF-8 is `payload_base64`, so that nothing is lost. */
+/**
+ * A line of `--json`: the same, but made for programs, so that nothing is lost. The time is ISO 8601, which `new Date()`
+ * reads; user properties are a list of pairs, since a name may occur twice; and a payload that is not UTF-8 is
+ * `payload_base64`.
+ */
 export function messageLine(message: Message, moment: Moment): string {
   const { payload } = message
   const content = isUtf8(payload)
     ? { payload: message.text() }
     : { payload_base64: payload.toString('base64') }
-  return JSON.stringify({ ...headOf(message, moment), ...content })
+  return JSON.stringify({ ...headOf(message, isoTime(moment), (pairs) => pairs), ...content })
 }
 
-function headOf(message: Message, { date, nanoseconds }: Moment): Record<string, unknown> {
+/** As mosquitto_sub has it: with a Z before the offset, which no parser of dates takes. */
+function mosquittoTime({ date, nanoseconds }: Moment): string {
+  return strftime(`%FT%T.${nanoseconds.slice(0, 6)}Z%z`, date)
+}
+
+/** ISO 8601 with microseconds and the offset of this machine's zone: `2026-12-01T01:02:03.000004+01:00`. */
+function isoTime({ date, nanoseconds }: Moment): string {
+  const offset = strftime('%z', date)
+  return `${strftime('%FT%T', date)}.${nanoseconds.slice(0, 6)}${offset.slice(0, 3)}:${offset.slice(3)}`
+}
+
+/** What becomes of user properties, a list of pairs. */
+type PairsForm = (pairs: readonly UserProperty[]) => unknown
+
+function headOf(message: Message, tst: string, formOfPairs: PairsForm): Record<string, unknown> {
   const { topic, qos, retain, payload, mid } = message
-  const microseconds = nanoseconds.slice(0, 6)
   const object: Record<string, unknown> = {
-    tst: strftime(`%FT%T.${microseconds}Z%z`, date),
+    tst,
     topic: topic.value,
     qos,
     retain: retain ? 1 : 0,
     payloadlen: payload.length,
   }
   if (qos > 0) object.mid = mid
-  const properties = propertiesOf(message)
+  const properties = propertiesOf(message, formOfPairs)
   if (properties !== null) object.properties = properties
   return object
 }
 
 /** By the names that Mosquitto has for them; null when there are none. */
-function propertiesOf({ properties }: Message): Record<string, unknown> | null {
+function propertiesOf({ properties }: Message, formOfPairs: PairsForm): Record<string, unknown> | null {
   if (properties === null || properties.isEmpty()) return null
   const { correlationData, subscriptionIdentifier, userProperty } = properties
   const named: Record<string, unknown> = {
@@ -68,7 +86,7 @@ function propertiesOf({ properties }: Message): Record<string, unknown> | null {
     'response-topic': properties.responseTopic,
     'correlation-data': correlationData?.toString(),
     'subscription-identifier': subscriptionIdentifier?.[0],
-    'user-properties': userProperty === undefined ? undefined : Object.fromEntries(userProperty),
+    'user-properties': userProperty === undefined ? undefined : formOfPairs(userProperty),
   }
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
 }

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream'
+
 /** Bytes that are collected before they are written. */
 const BLOCK = 64 * 1024
 
@@ -6,13 +8,13 @@ const BLOCK = 64 * 1024
  * error: `isClosed` says so, and what is written from then on is dropped.
  */
 export class Output {
-  readonly #stream: NodeJS.WriteStream
+  readonly #stream: Writable
   readonly #closing = new AbortController()
   #block = Buffer.allocUnsafe(BLOCK)
   #used = 0
   #error: Error | null = null
 
-  constructor(stream: NodeJS.WriteStream = process.stdout) {
+  constructor(stream: Writable = process.stdout) {
     this.#stream = stream
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') this.#error = error

@@ -59,7 +59,7 @@ export function readProperties(words: readonly string[]): Partial<Record<Propert
       properties.userProperty = [...pairs, [value, content]]
       at += 4
     } else {
-      Object.assign(properties, readProperty(name, value))
+      Object.assign(properties, propertyOf(name, value, '-D'))
       at += 3
     }
   }
@@ -74,14 +74,21 @@ function readPacket(word = ''): PropertyPacket {
   throw new CommandError(`-D: ${word} is none of ${[...PACKETS].join(', ')}`)
 }
 
-function readProperty(name: string, value: string): PropertiesLiteral {
+/**
+ * One property by Mosquitto's name for it.
+ * @param where what the error begins with
+ * @throws {CommandError} no such property, or a value that is none
+ */
+export function propertyOf(name: string, value: string, where: string): PropertiesLiteral {
   const known = NAMES[name]
   if (known === undefined) {
-    throw new CommandError(`-D: ${name} is none of ${[...Object.keys(NAMES), 'user-property'].join(', ')}`)
+    throw new CommandError(
+      `${where}: ${name} is none of ${[...Object.keys(NAMES), 'user-property'].join(', ')}`,
+    )
   }
   const [member, kind] = known
   if (kind === 'text') return { [member]: value }
   if (kind === 'bytes') return { [member]: Buffer.from(value) }
-  if (!/^\d+$/.test(value)) throw new CommandError(`-D: ${name} must be a number, not ${value}`)
+  if (!/^\d+$/.test(value)) throw new CommandError(`${where}: ${name} must be a number, not ${value}`)
   return { [member]: Number(value) }
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { PublishOptions } from '../calls/publish-arguments.js'
@@ -17,18 +16,14 @@ import {
 } from './connection-options.js'
 import { decimal, integer } from './options.js'
 import { Output } from './output.js'
+import { addPayloadOptions, checkSource, type PayloadFlags, payloadOf } from './payload-source.js'
 import type { Interruption } from './signals.js'
-import { lines, wholeInput } from './stdin.js'
+import { lines } from './stdin.js'
 
-interface PubFlags extends ConnectionFlags {
+interface PubFlags extends ConnectionFlags, PayloadFlags {
   topic?: string
   qos?: 0 | 1 | 2
   retain?: boolean
-  message?: string
-  file?: string
-  nullMessage?: boolean
-  stdinFile?: boolean
-  stdinLine?: boolean
   repeat?: number
   repeatDelay?: number
   count?: boolean
@@ -39,15 +34,8 @@ Options are mosquitto_pub's, and mean the same. Configuration files of Mosquitto
 ${EXIT_CODES}`
 
 /** Makes it `aiomqtt pub`. */
-export function buildPub(command: Command): Command {
-  command
-    .description('Publishes a message, a file, or each line of standard input.')
-    .optionsGroup('Message:')
-    .option('-t, --topic <topic>', 'the topic to publish to')
-    .option('-m, --message <text>', 'the payload')
-    .option('-f, --file <file>', "a file's content as the payload")
-    .option('-n, --null-message', 'no payload')
-    .option('-s, --stdin-file', 'all of standard input as the payload')
+export function build(command: Command): Command {
+  addPayloadOptions(command.optionsGroup('Message:').option('-t, --topic <topic>', 'the topic to publish to'))
     .option('-l, --stdin-line', 'each line of standard input as a message')
     .option('-q, --qos <qos>', '0, 1 or 2 (0)', integer(0, 2))
     .option('-r, --retain', 'have the broker keep it for those who subscribe later')
@@ -57,11 +45,7 @@ export function buildPub(command: Command): Command {
       'wait in between, from the delivery of one on (0)',
       decimal(0, 2 ** 31),
     )
-    .option(
-      '-M, --max-inflight <messages>',
-      'QoS 1 and 2: the most that are partway at once (20)',
-      integer(1, 65535),
-    )
+    .option('-M, --max-inflight <messages>', 'maximum QoS 1 and 2 messages in flight (20)', integer(1, 65535))
     .option('--count', 'print the number of messages that were published')
     .addHelpText('after', AFTERWORD)
   addLogOptions(addConnectionOptions(command))
@@ -71,7 +55,9 @@ export function buildPub(command: Command): Command {
 }
 
 async function pub(flags: PubFlags, { signal }: Interruption): Promise<void> {
-  checkSource(flags)
+  checkSource(flags, '-m, -f, -n, -s and -l')
+  if (flags.stdinLine && flags.repeat !== undefined)
+    throw new CommandError('--repeat and -l cannot be used together')
   const place = await readPlace(flags)
   const topic = flags.topic ?? place.topic
   if (topic === null) throw new CommandError('There must be a topic: -t')
@@ -110,27 +96,6 @@ function publishOptionsOf(
 ): PublishOptions | undefined {
   const isUsual = qos === 0 && !retain && properties.publish === undefined
   return isUsual ? undefined : { qos, retain, properties: properties.publish }
-}
-
-function checkSource({ message, file, nullMessage, stdinFile, stdinLine, repeat }: PubFlags): void {
-  const given = [message, file, nullMessage, stdinFile, stdinLine].filter((value) => value !== undefined)
-  if (given.length !== 1) throw new CommandError('There must be one of -m, -f, -n, -s and -l')
-  if (stdinLine && repeat !== undefined) throw new CommandError('--repeat and -l cannot be used together')
-}
-
-/** Read before the client connects, so that no broker is bothered for a file that is not there. */
-async function payloadOf(
-  { message, file, stdinFile }: PubFlags,
-  signal: AbortSignal,
-): Promise<{ payload: PayloadType }> {
-  if (message !== undefined) return { payload: message }
-  if (stdinFile) return { payload: await wholeInput(signal) }
-  if (file === undefined) return { payload: null }
-  try {
-    return { payload: await readFile(file) }
-  } catch (error) {
-    throw new CommandError(`-f cannot be read: ${(error as Error).message}`)
-  }
 }
 
 async function repeat(publish: () => Promise<void>, flags: PubFlags, signal: AbortSignal): Promise<number> {

@@ -52,9 +52,8 @@ ${EXIT_CODES}
   1         also when publishing failed, or a message of QoS 1 or 2 was lost`
 
 /** Makes it `aiomqtt bench`. */
-export function buildBench(command: Command): Command {
+export function build(command: Command): Command {
   command
-    .description('Loads a broker from many clients, and says how it went.')
     .argument('[place]', 'the host, or a URL as for -L')
     .optionsGroup('Load:')
     .option('--clients <clients>', 'how many publish (10)', integer(1, 100_000))

@@ -47,9 +47,8 @@ Exit codes:
   130, 143  ended by SIGINT or SIGTERM`
 
 /** Makes it `aiomqtt doctor`. */
-export function buildDoctor(command: Command): Command {
+export function build(command: Command): Command {
   command
-    .description('Says what is wrong with a connection, step by step.')
     .argument('[place]', 'the host, or a URL as for -L')
     .optionsGroup('Examination:')
     .option('-t, --topic <topic>', 'also send a message there and wait for it')
