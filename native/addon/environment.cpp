@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "paho/seam.h"
 #include "platform/file_lock.h"
+#include "platform/loopback.h"
 #include "platform/socket.h"
 #include "streams/openssl.h"
 
@@ -58,6 +59,7 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
        InstanceMethod("pause", &Environment::pause), InstanceMethod("drain", &Environment::drain),
        InstanceMethod("lend", &Environment::lend), InstanceMethod("trace", &Environment::trace),
        InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
+       InstanceMethod("join", &Environment::join),
        InstanceMethod("setSocketOption", &Environment::set_socket_option),
        InstanceMethod("lockFile", &Environment::lock_file)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
@@ -179,6 +181,21 @@ Napi::Value Environment::pair(const Napi::CallbackInfo& info) {
   const auto result = Napi::Array::New(info.Env(), 2);
   result.Set(0U, Napi::Number::New(info.Env(), static_cast<double>(ends[0])));
   result.Set(1U, Napi::Number::New(info.Env(), static_cast<double>(ends[1])));
+  return result;
+}
+
+// The same with a listener of JavaScript's as the other end.
+Napi::Value Environment::join(const Napi::CallbackInfo& info) {
+  NativeSocket socket = kNoSocket;
+  std::uint16_t own_port = 0;
+  const auto port = static_cast<std::uint16_t>(info[0].As<Napi::Number>().Uint32Value());
+  if (const int error = join_loopback(port, socket, own_port); error != 0) {
+    Napi::Error::New(info.Env(), std::strerror(error)).ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const auto result = Napi::Array::New(info.Env(), 2);
+  result.Set(0U, Napi::Number::New(info.Env(), static_cast<double>(socket)));
+  result.Set(1U, Napi::Number::New(info.Env(), own_port));
   return result;
 }
 

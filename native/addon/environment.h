@@ -33,6 +33,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value traffic(const Napi::CallbackInfo& info);
   Napi::Value trace(const Napi::CallbackInfo& info);
   Napi::Value pair(const Napi::CallbackInfo& info);
+  Napi::Value join(const Napi::CallbackInfo& info);
   Napi::Value set_socket_option(const Napi::CallbackInfo& info);
   Napi::Value lock_file(const Napi::CallbackInfo& info);
 

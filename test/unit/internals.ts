@@ -2,7 +2,7 @@
  * What unit tests look at below the public API. The package exports none of it, and the compiled tests lie one
  * folder deeper than their sources: hence the path that is made at run time.
  */
-async function internal<Module>(name: string): Promise<Module> {
+export async function internal<Module>(name: string): Promise<Module> {
   return (await import(new URL(`../../../dist/${name}.js`, import.meta.url).href)) as Module
 }
 

@@ -67,6 +67,11 @@ export interface Binding {
    */
   pair(): [engineEnd: number, nodeEnd: number]
   /**
+   * Connects to a listener of this process's own on 127.0.0.1, as `pair()` where a socket cannot be made of a descriptor.
+   * @returns a `descriptor` for `open()`, which must follow at once, and the port that the listener sees at its other end
+   */
+  join(port: number): [engineEnd: number, ownPort: number]
+  /**
    * setsockopt(2).
    * @returns 0, or the operating system's error number
    */

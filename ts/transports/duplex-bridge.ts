@@ -1,9 +1,9 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Binding, ConnectionTls } from '../engine/binding.js'
-import { Failure } from '../failures/failure.js'
 import { isReset } from '../failures/system-failure.js'
 import type { Link, LinkFields } from './link.js'
+import { LoopbackMeeting, NEEDS_MEETING } from './loopback-meeting.js'
 import { destroyLayers } from './node-socket.js'
 
 /** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
@@ -20,14 +20,32 @@ export class DuplexBridge implements Link {
   /** Chunks written to the stream that have not left it. */
   private writing = 0
   private nearEnded = false
+  private meeting: LoopbackMeeting | null = null
 
   /**
    * @param layers the stream and those below it, the lowest first
    * @param where what errors call the broker
    * @param tls for TLS on the native side
    * @param isSecure whether there is TLS, there or in a layer
+   * @throws {Error} the native side's end cannot be made
    */
-  constructor(
+  static async over(
+    layers: readonly Duplex[],
+    where: string,
+    tls: ConnectionTls | null,
+    isSecure: boolean,
+  ): Promise<DuplexBridge> {
+    const bridge = new DuplexBridge(layers, where, tls, isSecure)
+    try {
+      if (NEEDS_MEETING) bridge.meeting = await LoopbackMeeting.open()
+      return bridge
+    } catch (error) {
+      bridge.destroy()
+      throw error
+    }
+  }
+
+  private constructor(
     private readonly layers: readonly Duplex[],
     readonly where: string,
     private readonly tls: ConnectionTls | null,
@@ -46,20 +64,22 @@ export class DuplexBridge implements Link {
   }
 
   fields(binding: Binding): LinkFields {
-    if (process.platform === 'win32') {
-      // A socket of Node's cannot be made of a descriptor there.
-      const text = 'WebSocket, proxies, custom streams and TLS by node:tls are not supported on Windows yet'
-      throw new Failure({ kind: 'unsupported', text, code: 'ERR_MQTT_TRANSPORT', retry: 'never' }).error()
-    }
-    const [theirs, ours] = binding.pair()
-    this.connect(new Socket({ fd: ours, allowHalfOpen: true }))
-    const fields: LinkFields = { addresses: [], descriptor: theirs }
+    const fields: LinkFields = { addresses: [], descriptor: this.pair(binding) }
     if (this.tls !== null) fields.tls = this.tls
     return fields
   }
 
   destroy(): void {
+    this.meeting?.close()
     destroyLayers(this.layers)
+  }
+
+  /** The native side's end of a pair; the other one is connected with the stream. */
+  private pair(binding: Binding): number {
+    if (this.meeting !== null) return this.meeting.join(binding, (near) => this.connect(near))
+    const [theirs, ours] = binding.pair()
+    this.connect(new Socket({ fd: ours, allowHalfOpen: true }))
+    return theirs
   }
 
   /** @param near the native side is at its other end */
@@ -99,6 +119,7 @@ export class DuplexBridge implements Link {
     near.once('error', () => this.destroy())
     near.once('close', () => this.destroy())
     if (stream.destroyed || stream.readableEnded) near.end()
+    if (stream.destroyed) this.setDrained()
   }
 
   private noticeDrained(): void {

@@ -16,5 +16,5 @@ export async function openLink(maker: Maker): Promise<Link> {
   const way = await Way.for(maker)
   const { where, native } = way
   if (way.isDirect) return await DirectLink.to(maker.settings, where, native)
-  return new DuplexBridge(await way.open(), where, native, way.tls !== null)
+  return await DuplexBridge.over(await way.open(), where, native, way.tls !== null)
 }
