@@ -8,8 +8,8 @@
 
 namespace aiomqtt {
 
-// Connects to the listener. `own_port` is the port that its other end sees: what else connects there
-// is a stranger. 0 or an errno.
+// Connects to the listener. `own_port` is the port that its other end sees: what else connects
+// there is a stranger. 0 or an errno.
 [[nodiscard]] int join_loopback(std::uint16_t port, NativeSocket& socket,
                                 std::uint16_t& own_port) noexcept;
 

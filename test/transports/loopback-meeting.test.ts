@@ -5,8 +5,9 @@ import { within } from '../helpers/deadline.js'
 import { internal } from '../unit/internals.js'
 
 const { loadAddon } = await internal<typeof import('../../dist/engine/load-addon.js')>('engine/load-addon')
-const { LoopbackMeeting } =
-  await internal<typeof import('../../dist/transports/loopback-meeting.js')>('transports/loopback-meeting')
+const { LoopbackMeeting } = await internal<typeof import('../../dist/transports/loopback-meeting.js')>(
+  'transports/loopback-meeting',
+)
 
 /** What runtimes without sockets of descriptors have in the place of a pair. */
 async function meet() {
