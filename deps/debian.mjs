@@ -1,9 +1,18 @@
 // Gets Debian packages without root and without installing them: `apt-get download` and `dpkg -x`.
-// Nothing here changes the system. When its package lists are missing, too old, or of another architecture,
+// Nothing here changes the system. When its package lists are missing, too old, or of another architecture or release,
 // lists of our own are fetched into build/apt.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,12 +36,12 @@ export function hasApt() {
 }
 
 /**
- * Downloads packages, checked by apt against the signatures of the distribution.
+ * Downloads packages, checked by apt against the signatures of Debian, or of the distribution where no release is named.
  *
  * @param {string[]} packages names, each with `=version` where it matters
  * @param {string} folder where the .deb files go; made if need be
  * @param {{ arch?: string, release?: string }} [from] Node's name of the architecture, this machine's unless given; the
- *   name of another release of the distribution, such as `bullseye`
+ *   release of Debian that has them, such as `bullseye`. If all have a version, this machine's own lists are asked first
  * @returns {string[]} the paths of the .deb files
  * @throws {Error} with what apt said
  */
@@ -40,7 +49,8 @@ export function download(packages, folder, { arch = process.arch, release } = {}
   mkdirSync(folder, { recursive: true })
   const temporary = mkdtempSync(join(folder, 'download-'))
   try {
-    const foreign = arch !== process.arch || release !== undefined
+    const isExact = packages.every((name) => name.includes('='))
+    const foreign = arch !== process.arch || (release !== undefined && !isExact)
     const first = foreign ? null : apt(['download', ...packages], { cwd: temporary })
     if (first?.status !== 0) {
       const options = privateLists(arch, release)
@@ -57,11 +67,11 @@ export function download(packages, folder, { arch = process.arch, release } = {}
   }
 }
 
-/** The packages that an installation of these would add to this machine, themselves included. */
-export function missingPackages(packages) {
+/** The packages that an installation of these would add to this machine, themselves included; of a release of Debian. */
+function missingPackages(packages, release) {
   const simulate = ['--simulate', '--no-install-recommends', 'install', ...packages]
-  let answer = apt(simulate)
-  if (answer.status !== 0) answer = apt([...privateLists(process.arch), ...simulate])
+  let answer = release === undefined ? apt(simulate) : null
+  if (answer?.status !== 0) answer = apt([...privateLists(process.arch, release, INSTALLED), ...simulate])
   if (answer.status !== 0) throw new Error(complaint(answer))
   const names = [...answer.stdout.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name)
   return [...new Set([...packages, ...names])]
@@ -79,18 +89,20 @@ export function extract(deb, folder) {
  * folder may be moved and copied.
  *
  * @param {string} name the package
- * @param {string} path the program's path in it; a `*` stands for a folder, of several the one with the highest number
- * @param {string} probe an argument with which the program starts, prints something and ends
- * @param {string[]} [others] further packages to unpack beside it
- * @param {string[]} [helpers] programs beside the first one, which get scripts of their names
+ * @param {object} about
+ * @param {string} about.path the program's path in it; a `*` stands for a folder, of several the one with the highest number
+ * @param {string} about.probe an argument with which the program starts, prints something and ends
+ * @param {string[]} [about.others] further packages to unpack beside it
+ * @param {string[]} [about.helpers] programs beside the first one, which get scripts of their names
+ * @param {string} [about.release] the release of Debian that has it, if this machine's does not
  * @returns {string} the path of a script that runs the program with its libraries
  */
-export function fetchProgram(name, path, probe, others = [], helpers = []) {
+export function fetchProgram(name, { path, probe, others = [], helpers = [], release }) {
   const folder = join(build, 'tools', name)
   const program = join(folder, 'run')
   const work = `${folder}.${process.pid}`
   try {
-    for (const deb of download(missingPackages([name, ...others]), join(work, 'packages'))) extract(deb, work)
+    for (const deb of downloadMissing([name, ...others], join(work, 'packages'), release)) extract(deb, work)
     rmSync(join(work, 'packages'), { recursive: true })
     rmSync(folder, { recursive: true, force: true })
     renameSync(work, folder)
@@ -104,6 +116,15 @@ export function fetchProgram(name, path, probe, others = [], helpers = []) {
   if (answer.error || !(answer.stdout || answer.stderr) || answer.status === NOT_STARTED)
     throw new Error(`${name} does not run: ${answer.error?.message ?? answer.stderr}`)
   return program
+}
+
+function downloadMissing(packages, folder, release) {
+  try {
+    return download(missingPackages(packages), folder)
+  } catch (error) {
+    if (release === undefined) throw error
+    return download(missingPackages(packages, release), folder, { release })
+  }
 }
 
 /** Fills in the `*` of a path below a folder; it stands for the end of a folder's name. */
@@ -152,15 +173,19 @@ function complaint(answer) {
   return lines.join('\n')
 }
 
-/** Options that make apt use package lists of our own, which are fetched here. */
-function privateLists(arch, release) {
+/** Where dpkg keeps what is installed on this machine. */
+const INSTALLED = '/var/lib/dpkg/status'
+
+/** Options that make apt use package lists of our own, which are fetched here, and take as installed what a file says. */
+function privateLists(arch, release, installed) {
   const architecture = debianArchitecture(arch)
   const isForeign = arch !== process.arch || release !== undefined
   const state = join(build, 'apt', release === undefined ? architecture : `${release}-${architecture}`)
   mkdirSync(join(state, 'lists/partial'), { recursive: true })
   mkdirSync(join(state, 'cache/archives/partial'), { recursive: true })
-  const status = isForeign ? join(state, 'status') : '/var/lib/dpkg/status'
-  if (isForeign && !existsSync(status)) writeFileSync(status, '')
+  const nothing = join(state, 'status')
+  if (!existsSync(nothing)) writeFileSync(nothing, '')
+  const status = installed ?? (isForeign ? nothing : INSTALLED)
   const options = [
     `Dir::State=${state}`,
     `Dir::State::lists=${join(state, 'lists')}`,
@@ -181,11 +206,46 @@ function privateLists(arch, release) {
 /** Where Debian keeps the keys of all its releases. */
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
-/** The lines of a list of sources for another release: from where this machine gets its own. */
+/** The lines of a list of sources for a release of Debian. */
 function sourcesOf(release) {
-  const { stdout } = apt(['indextargets', '--format', '$(REPO_URI) $(CODENAME) $(COMPONENT)'])
-  const key = existsSync(KEYRING) ? `[signed-by=${KEYRING}] ` : ''
+  const { mirrors, keyring } = mirrorsOfDebian()
+  const key = existsSync(keyring) ? `[signed-by=${keyring}] ` : ''
+  return mirrors.map((mirror) => `deb ${key}${mirror} ${release} main\n`).join('')
+}
+
+/**
+ * From where Debian's packages come, of any release.
+ *
+ * @returns {{ mirrors: string[], keyring: string }} URLs, and the file with the keys of Debian's releases
+ * @throws {Error} with what apt said
+ */
+export function mirrorsOfDebian() {
+  return isDebian() ? ownMirrors() : fetchMirror()
+}
+
+function isDebian() {
+  return existsSync('/etc/os-release') && /^ID=debian$/m.test(readFileSync('/etc/os-release', 'utf8'))
+}
+
+/** From where this machine gets its own packages: a mirror has all releases. */
+function ownMirrors() {
+  // Without `--no-release-info` apt is silent about what it has no lists of yet.
+  const format = '$(REPO_URI) $(RELEASE) $(COMPONENT)'
+  const { stdout } = apt(['indextargets', '--no-release-info', '--format', format])
   // Updates and security have release names of their own; other distributors have other components.
   const places = stdout.matchAll(/^(\S+) [a-z]+ main$/gm)
-  return [...new Set([...places].map(([, uri]) => `deb ${key}${uri} ${release} main\n`))].join('')
+  return { mirrors: [...new Set([...places].map(([, uri]) => uri))], keyring: KEYRING }
+}
+
+/** For Ubuntu and other descendants: the mirror that Debian's installer uses, and Debian's keys, as they package them. */
+function fetchMirror() {
+  const folder = join(build, 'apt/debian')
+  const script = join(folder, 'usr/sbin/debootstrap')
+  if (!existsSync(script)) {
+    const packages = download(['debootstrap', 'debian-archive-keyring'], join(folder, 'packages'))
+    for (const deb of packages) extract(deb, folder)
+  }
+  const [, mirror] = /^DEF_MIRROR="?(\S+\/debian)"?$/m.exec(readFileSync(script, 'utf8')) ?? []
+  if (!mirror) throw new Error(`the package debootstrap names no mirror of Debian`)
+  return { mirrors: [mirror], keyring: join(folder, KEYRING) }
 }

@@ -103,13 +103,11 @@ function howToInstall(arch) {
   const vcpkg =
     `vcpkg install ${pins.vcpkg.port}:${vcpkgTriplet(arch)} --overlay-ports=deps/vcpkg, ` +
     'and VCPKG_ROOT=<the folder of vcpkg> in the environment'
-  if (process.platform !== 'linux' || !hasApt()) return `Install the package ${pins.vcpkg.port}: ${vcpkg}`
+  const install = `Install the package ${pins.vcpkg.port}: ${vcpkg}`
+  if (process.platform !== 'linux' || !hasApt()) return install
   const { package: name, version } = pins.debian
-  const suffix = arch === process.arch ? '' : `:${debianArchitecture(arch)}`
-  return (
-    `Install the package ${name}, version ${version} (Debian 12): ` +
-    `sudo apt-get update && sudo apt-get install ${name}${suffix}=${version}`
-  )
+  const file = `${name}_${version}_${debianArchitecture(arch)}.deb`
+  return `Put Debian 13's package ${file} into build/downloads and try again. Without Debian's packages:\n${install}`
 }
 
 function fromDebian(arch, work, tried) {
@@ -117,7 +115,7 @@ function fromDebian(arch, work, tried) {
     if (process.platform === 'linux') tried.push('no apt-get and dpkg to fetch it with')
     return null
   }
-  const { package: name, version, sha256: sums } = pins.debian
+  const { package: name, version, release, sha256: sums } = pins.debian
   const architecture = debianArchitecture(arch)
   const expected = sums[architecture]
   if (!expected) {
@@ -128,7 +126,7 @@ function fromDebian(arch, work, tried) {
   let deb = join(cache, `${name}_${version}_${architecture}.deb`)
   if (!existsSync(deb)) {
     try {
-      const [path] = download([`${name}=${version}`], cache, { arch })
+      const [path] = download([`${name}=${version}`], cache, { arch, release })
       deb = path
     } catch (error) {
       tried.push(`apt-get download ${name}=${version}: ${error.message}`)
@@ -221,18 +219,31 @@ function redirect(archive, folder, tools) {
   for (const { member } of table.removed) {
     if (!members.delete(member)) throw notSupported(`it has no member ${member}`)
   }
-  const renames = new Map([...members.keys()].map((member) => [member, []]))
+  const wanted = new Map([...members].map(([member, path]) => [member, tools.symbols(path).undefined]))
+  const renames = new Map([...wanted].map(([member, symbols]) => [member, variantsIn(symbols)]))
   for (const { symbol, to, in: places } of redirected()) {
     for (const member of places) {
-      const undefinedThere = members.has(member) && tools.symbols(members.get(member)).undefined
-      if (!undefinedThere?.has(symbol)) throw notSupported(`its member ${member} does not refer to ${symbol}`)
-      renames.get(member).push(`--redefine-sym=${tools.prefix}${symbol}=${tools.prefix}${to}`)
+      const variant = table.variants.find(
+        (entry) => entry.to === symbol && wanted.get(member)?.has(entry.symbol),
+      )
+      const name = variant?.symbol ?? symbol
+      if (!wanted.get(member)?.has(name))
+        throw notSupported(`its member ${member} does not refer to ${symbol}`)
+      renames.get(member).set(name, to)
     }
   }
-  for (const [member, flags] of renames) {
+  for (const [member, names] of renames) {
+    const flags = [...names].map(([from, to]) => `--redefine-sym=${tools.prefix}${from}=${tools.prefix}${to}`)
     if (flags.length > 0) run(tools.objcopy, [...flags, members.get(member)])
   }
   return [...members.values()]
+}
+
+/** The names that a newer C library's headers gave to functions, where a member refers to them, and what they become. */
+function variantsIn(symbols) {
+  return new Map(
+    table.variants.filter(({ symbol }) => symbols.has(symbol)).map(({ symbol, to }) => [symbol, to]),
+  )
 }
 
 /** The redirections of this platform: what has another name on it, or nothing to redirect, says so (`on`). */
@@ -249,10 +260,8 @@ const IMPORTED = '__imp_'
 
 /** Later versions may have the same symbols over other structures. */
 function checkVersion(contents) {
-  const { versions } = table.reports
   const found = [...contents.matchAll(/(?<![\w.])(1\.\d+\.\d+)\0/g)].map(([, version]) => version)
-  if (!found.some((version) => versions.includes(version)))
-    throw notSupported(`it calls itself ${found.join(', ') || 'nothing'}`)
+  if (!found.includes(table.paho)) throw notSupported(`it calls itself ${found.join(', ') || 'nothing'}`)
 }
 
 /** What the prepared library refers to is defined in it, provided by the seam, or harmless. */
@@ -262,7 +271,8 @@ function checkUndefined({ defined, undefined: wanted }, isKnown) {
     ...redirected().map(({ to }) => to),
   ])
   const others = [...wanted].filter((symbol) => !defined.has(symbol) && !provided.has(symbol))
-  const strangers = others.filter(isKnown ? isOffTheRoll : isForbidden)
+  const ours = new Set(table.variants.map(({ to }) => to).filter((name) => name.startsWith('seam_')))
+  const strangers = others.filter((symbol) => !ours.has(symbol)).filter(isKnown ? isOffTheRoll : isForbidden)
   if (strangers.length > 0) throw notSupported(`it also refers to ${strangers.sort().join(', ')}`)
   const idle = [...provided].filter((symbol) => !wanted.has(symbol))
   if (idle.length > 0) throw notSupported(`it does not refer to ${idle.sort().join(', ')}`)

@@ -39,7 +39,12 @@ function fetchClang(folder) {
   if (!hasApt()) throw new Failure(`${name} with its linker and tools was not found.\n${advice}`)
   say(`Fetching Debian's ${name}, into build/tools`)
   try {
-    const clang = fetchProgram(name, `usr/lib/llvm-${VERSION}/bin/clang`, '--version', PACKAGES, TOOLS)
+    const clang = fetchProgram(name, {
+      path: `usr/lib/llvm-${VERSION}/bin/clang`,
+      probe: '--version',
+      others: PACKAGES,
+      helpers: TOOLS,
+    })
     writeFileSync(`${folder}/clang++`, `#!/bin/sh\nexec '${clang}' --driver-mode=g++ "$@"\n`, { mode: 0o755 })
   } catch (error) {
     throw new Failure(`${name} could not be fetched: ${error.message}\n${advice}`)

@@ -124,8 +124,8 @@ function checkCompiler() {
 
 /**
  * The servers that the tests start: Debian's package, the program's path in it, an argument that it answers, further
- * packages, and programs that are needed beside it. The tests of what an optional one serves are skipped without it;
- * what is only for a command of its own is not fetched for the others.
+ * packages, programs that are needed beside it, and the release of Debian that has it where others do not. The tests of
+ * what an optional one serves are skipped without it; what is only for a command of its own is not fetched for the others.
  */
 const SERVERS = {
   mosquitto: { path: 'usr/sbin/mosquitto', probe: '-h' },
@@ -134,7 +134,8 @@ const SERVERS = {
   tinyproxy: { path: 'usr/bin/tinyproxy', probe: '-v' },
   microsocks: { path: 'usr/bin/microsocks', probe: '-h' },
   'nats-server': { path: 'usr/sbin/nats-server', probe: '--version' },
-  'dante-server': { path: 'usr/sbin/danted', probe: '-v' },
+  // Debian 13 has it no more.
+  'dante-server': { path: 'usr/sbin/danted', probe: '-v', release: 'bookworm' },
   postgresql: {
     path: 'usr/lib/postgresql/*/bin/postgres',
     probe: '--version',
@@ -192,9 +193,8 @@ function fetchServer(name) {
   const advice = `Install the package ${name}: ${command}`
   if (!hasApt()) throw new Failure(`${name}, which the tests start, was not found.\n${advice}`)
   say(`Fetching Debian's ${name} for the tests, into build/tools`)
-  const { path, probe, others, helpers } = SERVERS[name]
   try {
-    return fetchProgram(name, path, probe, others, helpers)
+    return fetchProgram(name, SERVERS[name])
   } catch (error) {
     throw new Failure(`${name}, which the tests start, could not be fetched: ${error.message}\n${advice}`)
   }

@@ -25,7 +25,11 @@ function provideEmulator(name) {
   const program = at('build/tools/qemu-user', name)
   if (!existsSync(program)) {
     say("Fetching Debian's qemu-user, into build/tools")
-    fetchProgram('qemu-user', `usr/bin/${name}`, '--version', [], Object.values(EMULATORS))
+    fetchProgram('qemu-user', {
+      path: `usr/bin/${name}`,
+      probe: '--version',
+      helpers: Object.values(EMULATORS),
+    })
   }
   return program
 }

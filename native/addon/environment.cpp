@@ -63,7 +63,6 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
        InstanceMethod("setSocketOption", &Environment::set_socket_option),
        InstanceMethod("lockFile", &Environment::lock_file)});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
-  // The build's knowledge: the library calls itself 1.3.11, having been cut one commit too early.
   exports.Set("pahoVersion", Napi::String::New(env, AIOMQTT_PAHO_VERSION));
 }
 

@@ -55,8 +55,9 @@ void ApiThread::turn() {
   }
 }
 
-// Signals come from Paho's addCommand on this very thread, and from a CONNACK on the other, which
-// queues nothing: the send thread never needs to be woken for either.
+// Signals come from Paho's addCommand on this very thread, and from a CONNACK, a PUBACK and a
+// PUBCOMP on the other, which queue nothing and which no command of Paho's waits for (Outbound has
+// the window): the send thread never needs to be woken for any.
 void ApiThread::note_paho_signal() {
   if (is_current()) paho_has_work_ = true;
 }

@@ -1,7 +1,6 @@
 // In place of Paho's Heap module, which keeps every block in a tree under a lock and writes its
-// source line beside it: the C heap. Small blocks are zeroed, because code of Paho's relies on it
-// (the properties of a CONNACK without any, for one). A large payload is lent to Paho instead of
-// being copied: the block that Paho asks for to copy it to is the payload itself.
+// source line beside it: the C heap. A large payload is lent to Paho instead of being copied: the
+// block that Paho asks for to copy it to is the payload itself.
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -14,8 +13,6 @@
 namespace {
 
 using aiomqtt::SharedBuffer;
-
-constexpr std::size_t kZeroedUpTo = 4096;
 
 // What this thread's call to Paho is about to lend.
 thread_local const SharedBuffer* offered = nullptr;
@@ -81,8 +78,7 @@ void* mymalloc(char*, int, std::size_t size) {
   if (offered != nullptr && size == (*offered)->size()) {
     return lend(*std::exchange(offered, nullptr));
   }
-  if (size == 0) size = 1;
-  return size <= kZeroedUpTo ? std::calloc(1, size) : std::malloc(size);
+  return std::malloc(size == 0 ? 1 : size);
 }
 
 void* myrealloc(char*, int, void* block, std::size_t size) {

@@ -1,7 +1,5 @@
 // In place of the waits, timers and numbers of Paho's that cost throughput or are wrong: redirected
 // by name in the objects that symbols.json lists.
-#include <cstdint>
-
 #include "engine/engine.h"
 #include "platform/socket.h"
 
@@ -25,11 +23,11 @@ int seam_usleep(unsigned) { return 0; }
 // Asked whether a pending TCP connect succeeded: none is ever pending.
 int seam_getsockopt(aiomqtt::NativeSocket, int, int, void*, void*) { return -1; }
 
-// Paho 1.3.12 takes http_proxy from the environment, for plain MQTT too (Paho issue 1344).
+// Paho asks for PAHO_C_CLIENT_USE_HTTP_PROXY and http_proxy while JavaScript may change them.
 char* seam_getenv(const char*) { return nullptr; }
 
-// Keepalive is the I/O thread's: Paho's has one interval for all clients and ignores the server's
-// (Paho issue 1421). The argument, a time by value, is not looked at.
+// Keepalive is the I/O thread's: Paho's looks at all clients at an interval that the last one to
+// connect has set. The argument, a time by value, is not looked at.
 void seam_keepalive() {}
 
 // Walks all clients once a packet, for retransmissions that only a second connection of the same
@@ -39,11 +37,6 @@ void seam_retry() {}
 // Paho's scans its global queue for each identifier.
 int seam_assign_packet_id(void*) {
   return aiomqtt::Engine::instance().api().assign_packet_identifier();
-}
-
-// Paho 1.3.12 garbles values from 2^31 on (Paho issue 1336).
-void seam_write_int4(char** at, std::uint32_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) *(*at)++ = static_cast<char>(value >> shift);
 }
 
 }  // extern "C"

@@ -144,5 +144,7 @@ int WebSocket_connect(NetworkHandles*, int, const char*) { return kError; }
 int WebSocket_upgrade(NetworkHandles*) { return kError; }
 void WebSocket_terminate() {}
 int Proxy_connect(NetworkHandles*, int, const char*) { return kError; }
+int Proxy_setHTTPProxy(void*, char*, char**, char**, char*) { return kError; }
+int Proxy_noProxy(char*, char*) { return 0; }
 
 }  // extern "C"

@@ -64,7 +64,7 @@ test('a Paho that lacks what the table names is refused, with the version that i
   t.is(status, 1)
   t.regex(
     stderr,
-    /its member MQTTAsyncUtils does not refer to sleep_softly\.\nOnly version 1\.3\.12 is supported\./,
+    /its member MQTTAsyncUtils does not refer to sleep_softly\.\nOnly version 1\.3\.14 is supported\./,
   )
   t.false(existsSync(join(folder, 'build/paho', process.arch)))
 })

@@ -8,7 +8,7 @@
 
 /** What the addon exports, once for each environment (main thread or worker) that loads it. */
 export interface Binding {
-  /** The version of Eclipse Paho MQTT C inside, for example `1.3.12`. */
+  /** The version of Eclipse Paho MQTT C inside, for example `1.3.14`. */
   readonly pahoVersion: string
   /** Whether the process has an OpenSSL 3 for `ConnectionOptions.tls`. */
   readonly hasTls: boolean
