@@ -1,8 +1,13 @@
 // npm test: sets up what is missing, then everything that must hold: lint and format, the native tests under
 // AddressSanitizer and UndefinedBehaviorSanitizer, and the AVA suite, with its integration tests over every way to the
 // broker. The last line says `N passed, N failed`; a step that fails as a whole counts as one.
+//
+//   node scripts/test.mjs [--core]
+//
+// --core: the native tests and the integration tests over TCP alone, for what depends on the system.
 
-import { addCounts, compileTests, printCounts, runAva, runWays } from './ava.mjs'
+import { parseArgs } from 'node:util'
+import { addCounts, CORE, compileTests, printCounts, runAva, runWays } from './ava.mjs'
 import { lint } from './lint.mjs'
 import { runNativeTests } from './native-tests.mjs'
 import { setup } from './setup.mjs'
@@ -22,16 +27,17 @@ async function step(name, action) {
 }
 
 await main(async () => {
+  const { values } = parseArgs({ options: { core: { type: 'boolean', default: false } } })
   await step('Setup', () => setup({ servers: true }))
   if (counts.failed === 0) {
-    await step('Lint and format', () => lint())
+    if (!values.core) await step('Lint and format', () => lint())
     await step('Native tests', () => {
       say('Native tests, with AddressSanitizer and UndefinedBehaviorSanitizer')
       return runNativeTests('native-tests', 'address,undefined')
     })
     await step('Compiling the tests', compileTests)
-    await step('Tests', () => runAva())
-    await step('Integration tests over every way', runWays)
+    await step('Tests', () => runAva(process.execPath, values.core ? CORE : []))
+    if (!values.core) await step('Integration tests over every way', runWays)
   }
   printCounts(counts)
 })
