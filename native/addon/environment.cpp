@@ -48,6 +48,12 @@ void set_traced(const std::shared_ptr<Inbox>& inbox, bool traced) {
   seam::set_trace_listener(audience().inboxes.empty() ? nullptr : on_trace);
 }
 
+SharedBuffer copy_of(const Napi::Uint8Array& payload) {
+  auto copy = std::make_shared<RawBuffer>();
+  copy->append({payload.Data(), payload.ByteLength()});
+  return copy;
+}
+
 }  // namespace
 
 Environment::Environment(Napi::Env env, Napi::Object exports) {
@@ -55,9 +61,11 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
       exports,
       {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
-       InstanceMethod("stage", &Environment::stage), InstanceMethod("submit", &Environment::submit),
-       InstanceMethod("pause", &Environment::pause), InstanceMethod("drain", &Environment::drain),
-       InstanceMethod("lend", &Environment::lend), InstanceMethod("trace", &Environment::trace),
+       InstanceMethod("keep", &Environment::keep), InstanceMethod("stage", &Environment::stage),
+       InstanceMethod("stageKept", &Environment::stage_kept),
+       InstanceMethod("submit", &Environment::submit), InstanceMethod("pause", &Environment::pause),
+       InstanceMethod("drain", &Environment::drain), InstanceMethod("lend", &Environment::lend),
+       InstanceMethod("trace", &Environment::trace),
        InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
        InstanceMethod("join", &Environment::join),
        InstanceMethod("setSocketOption", &Environment::set_socket_option),
@@ -103,10 +111,32 @@ Napi::Value Environment::open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Environment::stage(const Napi::CallbackInfo& info) {
-  const auto payload = info[0].As<Napi::Uint8Array>();
-  auto copy = std::make_shared<RawBuffer>();
-  copy->append({payload.Data(), payload.ByteLength()});
-  staged_.push_back(std::move(copy));
+  staged_.push_back(copy_of(info[0].As<Napi::Uint8Array>()));
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::keep(const Napi::CallbackInfo& info) {
+  const SharedBuffer copy = copy_of(info[0].As<Napi::Uint8Array>());
+  auto owner = std::make_unique<SharedBuffer>(copy);
+  // Runtimes without external buffers get another copy to look at.
+  const auto view = Napi::Buffer<std::uint8_t>::NewOrCopy(
+      info.Env(), const_cast<std::uint8_t*>(copy->data()), copy->size(),
+      [](Napi::BasicEnv, std::uint8_t*, SharedBuffer* shared) { delete shared; }, owner.release());
+  auto handle = std::make_unique<SharedBuffer>(copy);
+  const napi_status status = napi_wrap(
+      info.Env(), view, handle.get(),
+      [](napi_env, void* data, void*) { delete static_cast<SharedBuffer*>(data); }, nullptr,
+      nullptr);
+  NAPI_THROW_IF_FAILED(info.Env(), status, info.Env().Undefined());
+  (void)handle.release();
+  return view;
+}
+
+Napi::Value Environment::stage_kept(const Napi::CallbackInfo& info) {
+  void* handle = nullptr;
+  const napi_status status = napi_unwrap(info.Env(), info[0], &handle);
+  NAPI_THROW_IF_FAILED(info.Env(), status, info.Env().Undefined());
+  staged_.push_back(*static_cast<SharedBuffer*>(handle));
   return info.Env().Undefined();
 }
 

@@ -25,7 +25,9 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value hold(const Napi::CallbackInfo& info);
   Napi::Value release(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value keep(const Napi::CallbackInfo& info);
   Napi::Value stage(const Napi::CallbackInfo& info);
+  Napi::Value stage_kept(const Napi::CallbackInfo& info);
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value pause(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);

@@ -61,13 +61,13 @@ bool Outbound::feed(std::vector<Done>& done) {
   while (!output_.congested()) {
     if (fed >= kFedAtOnce) return false;
     if (!for_window_.empty() && !window_is_full()) {
-      const Kept kept = take(for_window_);
-      fed += kept.size();
-      send_publish(kept, done);
+      const WaitingCommands::Waiting next = take(for_window_);
+      fed += next.size();
+      send_publish(next, done);
     } else if (!for_stream_.empty()) {
-      const Kept kept = take(for_stream_);
-      fed += kept.size();
-      send(kept, done);
+      const WaitingCommands::Waiting next = take(for_stream_);
+      fed += next.size();
+      send(next, done);
     } else {
       break;
     }
@@ -195,28 +195,19 @@ void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
 }
 
 void Outbound::withdraw(std::uint32_t operation, std::vector<Done>& done) {
-  for (std::deque<Kept>* queue : {&for_stream_, &for_window_}) {
-    const auto found = std::find_if(queue->begin(), queue->end(), [operation](const Kept& kept) {
-      return kept.command().operation() == operation;
-    });
-    if (found == queue->end()) continue;
-    queue->erase(found);
-    --waiting_;
-    done.push_back({operation, command::kWithdrawn});
-    return;
-  }
+  if (!for_stream_.withdraw(operation) && !for_window_.withdraw(operation)) return;
+  --waiting_;
+  done.push_back({operation, command::kWithdrawn});
 }
 
-void Outbound::keep(std::deque<Kept>& queue, CommandView command, const SharedBuffer& payload) {
-  queue.push_back({{command.bytes().begin(), command.bytes().end()}, payload});
+void Outbound::keep(WaitingCommands& queue, CommandView command, const SharedBuffer& payload) {
+  queue.put(command.operation(), command.bytes(), payload);
   ++waiting_;
 }
 
-Outbound::Kept Outbound::take(std::deque<Kept>& queue) {
-  Kept kept = std::move(queue.front());
-  queue.pop_front();
+WaitingCommands::Waiting Outbound::take(WaitingCommands& queue) {
   --waiting_;
-  return kept;
+  return queue.take();
 }
 
 }  // namespace aiomqtt

@@ -12,6 +12,7 @@
 #include "engine/operations.h"
 #include "engine/output.h"
 #include "engine/topic_aliases.h"
+#include "engine/waiting_commands.h"
 #include "mqtt/raw_buffer.h"
 #include "mqtt/wire.h"
 #include "paho/paho_client.h"
@@ -108,35 +109,27 @@ class Outbound {
   }
 
  private:
-  struct Kept {
-    std::vector<std::uint8_t> bytes;
-    SharedBuffer payload;
-
-    [[nodiscard]] CommandView command() const noexcept { return CommandView(bytes); }
-    [[nodiscard]] std::size_t size() const noexcept {
-      return bytes.size() + (payload ? payload->size() : 0);
-    }
-  };
-
   void send(CommandView command, const SharedBuffer& payload, std::vector<Done>& done);
   void send_publish(CommandView command, const SharedBuffer& payload, std::vector<Done>& done);
-  void send(const Kept& kept, std::vector<Done>& done) { send(kept.command(), kept.payload, done); }
-  void send_publish(const Kept& kept, std::vector<Done>& done) {
-    send_publish(kept.command(), kept.payload, done);
+  void send(const WaitingCommands::Waiting& waiting, std::vector<Done>& done) {
+    send(CommandView(waiting.bytes), waiting.payload, done);
+  }
+  void send_publish(const WaitingCommands::Waiting& waiting, std::vector<Done>& done) {
+    send_publish(CommandView(waiting.bytes), waiting.payload, done);
   }
   [[nodiscard]] Bytes with_alias(Bytes properties, std::uint16_t alias);
   void send_subscription(CommandView command, std::vector<Done>& done);
   [[nodiscard]] bool take_repeated_from(std::span<const Bytes> parts) noexcept;
   void withdraw(std::uint32_t operation, std::vector<Done>& done);
   [[nodiscard]] bool window_is_full() const noexcept { return inflight_.load() >= window_.load(); }
-  void keep(std::deque<Kept>& queue, CommandView command, const SharedBuffer& payload);
-  Kept take(std::deque<Kept>& queue);
+  void keep(WaitingCommands& queue, CommandView command, const SharedBuffer& payload);
+  WaitingCommands::Waiting take(WaitingCommands& queue);
 
   PahoClient paho_;
   Operations& operations_;
   Output& output_;
-  std::deque<Kept> for_stream_;
-  std::deque<Kept> for_window_;
+  WaitingCommands for_stream_;
+  WaitingCommands for_window_;
   Operation next_operation_;
   std::uint16_t next_identifier_ = 0;   // the caller's choice, or 0
   std::deque<std::uint16_t> repeated_;  // submitted with DUP and not yet written, in order

@@ -17,11 +17,18 @@ using aiomqtt::SharedBuffer;
 // What this thread's call to Paho is about to lend.
 thread_local const SharedBuffer* offered = nullptr;
 
+// A payload may be lent several times: it is repeated on the next connection while Paho has not yet
+// let go of it for the last one.
+struct Loan {
+  SharedBuffer buffer;
+  std::size_t times = 0;
+};
+
 // What Paho has borrowed and not freed. Never destroyed, as Paho's threads use it.
 struct Loans {
   std::atomic<std::size_t> count{0};
   std::mutex mutex;
-  std::unordered_map<const void*, SharedBuffer> blocks;
+  std::unordered_map<const void*, Loan> blocks;
 };
 
 Loans& loans() {
@@ -32,7 +39,8 @@ Loans& loans() {
 void* lend(const SharedBuffer& buffer) {
   Loans& all = loans();
   const std::lock_guard lock(all.mutex);
-  all.blocks.emplace(buffer->data(), buffer);
+  Loan& loan = all.blocks[buffer->data()];
+  if (loan.times++ == 0) loan.buffer = buffer;
   ++all.count;
   // Paho "copies" the payload to where it is, and then only reads it.
   return const_cast<std::uint8_t*>(buffer->data());
@@ -46,9 +54,10 @@ bool give_back(const void* block) {
   const std::lock_guard lock(all.mutex);
   const auto found = all.blocks.find(block);
   if (found == all.blocks.end()) return false;
-  last = std::move(found->second);
-  all.blocks.erase(found);
   --all.count;
+  if (--found->second.times > 0) return true;
+  last = std::move(found->second.buffer);
+  all.blocks.erase(found);
   return true;
 }
 
@@ -67,7 +76,7 @@ SharedBuffer borrowed(const void* block) {
   if (all.count.load(std::memory_order_acquire) == 0) return nullptr;
   const std::lock_guard lock(all.mutex);
   const auto found = all.blocks.find(block);
-  return found == all.blocks.end() ? nullptr : found->second;
+  return found == all.blocks.end() ? nullptr : found->second.buffer;
 }
 
 }  // namespace aiomqtt::seam

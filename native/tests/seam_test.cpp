@@ -37,6 +37,23 @@ TEST("seam: Paho's heap gives something for nothing, and keeps what it grows") {
   myfree(nullptr, 0, nullptr);
 }
 
+TEST("seam: a payload is lent without a copy, twice at a time if need be") {
+  const SharedBuffer payload = std::make_shared<RawBuffer>(std::size_t{100'000});
+  const auto lend = [&payload] {
+    const seam::Offer offer(payload);
+    return mymalloc(nullptr, 0, payload->size());
+  };
+  void* const first = lend();
+  void* const second = lend();
+  CHECK(first == payload->data());
+  CHECK(second == payload->data());
+  myfree(nullptr, 0, first);
+  CHECK(seam::borrowed(second) == payload);
+  myfree(nullptr, 0, second);
+  CHECK(seam::borrowed(second) == nullptr);
+  CHECK_EQ(payload.use_count(), 1);
+}
+
 TEST("seam: Paho sees no environment, hence no proxies of it") {
   CHECK(seam_getenv("PATH") == nullptr);
 }

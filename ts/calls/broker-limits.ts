@@ -15,6 +15,13 @@ const SHARED_SUBSCRIPTION_NOT_SUPPORTED = 158
 const SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED = 161
 const WILDCARD_SUBSCRIPTION_NOT_SUPPORTED = 162
 
+/** Of a publish that is kept, what a broker may not take. */
+export interface KeptContent {
+  readonly retain: boolean
+  /** With their length prefix, or null for none. */
+  readonly properties: Uint8Array | null
+}
+
 /**
  * What an MQTT 5 broker said in CONNACK that it does not take (MQTT 5, 3.2.2.3). A call that asks for it is refused
  * here, before anything is sent, with the reason code for which the broker would end the connection.
@@ -58,10 +65,10 @@ export class BrokerLimits {
    * A publish that another connection was to send, or none.
    * @param contentLength the lengths of its topic, its payload and its properties with their prefix, together
    */
-  checkEncoded(qos: number, retain: boolean, hasProperties: boolean, contentLength: number): void {
+  checkKept(qos: number, { retain, properties }: KeptContent, contentLength: number): void {
     if (qos > this.maximumQoS) throw refusal(QOS_NOT_SUPPORTED)
     if (retain && !this.retainAvailable) throw refusal(RETAIN_NOT_SUPPORTED)
-    this.checkSize(2 + (qos > 0 ? 2 : 0) + (hasProperties ? 0 : 1) + contentLength)
+    this.checkSize(2 + (qos > 0 ? 2 : 0) + (properties === null ? 1 : 0) + contentLength)
   }
 
   checkSubscribe(call: FiltersCall): void {
@@ -102,7 +109,12 @@ function variableByteLength(value: number): number {
   return value < 0x20_0000 ? 3 : 4
 }
 
+/** `[code:148]`: an alias would mean nothing, or something else, to another connection. */
+export function aliasRefusal(): MqttCodeError {
+  return refusal(TOPIC_ALIAS_INVALID)
+}
+
 /** The error for a reason code of DISCONNECT. */
-export function refusal(code: number): MqttCodeError {
+function refusal(code: number): MqttCodeError {
   return new MqttCodeError(receivedReasonCode(PacketTypes.DISCONNECT, code) ?? code)
 }

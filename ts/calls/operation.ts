@@ -4,16 +4,43 @@ import { type Abortable, listen, unlisten } from '../support/abort-signals.js'
 import { type CallSite, rejection } from '../support/call-site.js'
 import { Timed } from '../support/deadlines.js'
 
-/** It has not been submitted: it waits for one of `maxConcurrentOutgoingCalls`. */
-export const WAITING = 0
-/** It has been submitted and its promise is pending. */
-export const PENDING = 1
-/** Its promise has been rejected; what was submitted may still be under way. */
-export const GIVEN_UP = 2
-/** It is over. */
-export const SETTLED = 3
+// Where an operation is on its way. What the present connection was given is SENT, RECEIVED or RELEASED; the two last
+// are phases of QoS 2 publishes that outlive the connection: of the others only the engine knows how far they are.
 
-export type OperationState = typeof WAITING | typeof PENDING | typeof GIVEN_UP | typeof SETTLED
+/** For its turn: as many calls are under way as may be (`maxConcurrentOutgoingCalls`). */
+export const WAITING = 0
+/** For a connection, or for its place in the connection's window. */
+export const QUEUED = 1
+/** It has its place in the window and its packet identifier, which the store may still have to take in. */
+export const PREPARED = 2
+/** The connection was given it. */
+export const SENT = 3
+/** PUBREC has come, or nobody wants it any more: only the second half is left, which begins with PUBREL. */
+export const RECEIVED = 4
+/** The connection was given PUBREL. */
+export const RELEASED = 5
+/** It is over. */
+export const SETTLED = 6
+
+export type Phase =
+  | typeof WAITING
+  | typeof QUEUED
+  | typeof PREPARED
+  | typeof SENT
+  | typeof RECEIVED
+  | typeof RELEASED
+  | typeof SETTLED
+
+// Who wants to know how it ends.
+
+/** Its caller: the promise is pending. */
+export const CALLER_WAITS = 0
+/** Nobody, since the promise was rejected: it is withdrawn if it can be. */
+export const CALLER_LEFT = 1
+/** Nobody, and it is carried out all the same: the store has it, or it renews a subscription. */
+export const NO_CALLER = 2
+
+export type Caller = typeof CALLER_WAITS | typeof CALLER_LEFT | typeof NO_CALLER
 
 /** Settles an operation's promise; whoever owns the operation does it through this. */
 export interface OperationOwner {
@@ -35,9 +62,10 @@ function capture(resolve: Resolve, reject: Reject): void {
 
 /** One publish, subscribe or unsubscribe call, from its validation until it is over. */
 export class Operation extends Timed implements Abortable {
-  state: OperationState = WAITING
-  /** The command, as long as the operation waits. */
-  command: Uint8Array | null = null
+  phase: Phase = WAITING
+  caller: Caller = CALLER_WAITS
+  /** It is one of the calls that are under way. */
+  hasTurn = false
   readonly promise: Promise<unknown>
   private readonly resolvePromise: Resolve
   private readonly rejectPromise: Reject
@@ -45,7 +73,7 @@ export class Operation extends Timed implements Abortable {
   /**
    * @param number names it on the native boundary
    * @param kind the command: `COMMAND_…`
-   * @param site where the call came from, if it was taken down (see rejection.ts)
+   * @param site where the call came from, if it was taken down (see call-site.ts)
    */
   constructor(
     private readonly owner: OperationOwner,

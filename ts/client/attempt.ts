@@ -1,75 +1,102 @@
-import type { Connection } from '../connection/connection.js'
-import type { Runtime } from '../engine/runtime.js'
+import { connectOptions } from '../connection/connect-options.js'
+import { Connection, type ConnectionContext, type ConnectionMaker } from '../connection/connection.js'
+import type { ConnectionEnd } from '../connection/connection-end.js'
 import { Failure } from '../failures/failure.js'
 import { thrownFailure } from '../failures/system-failure.js'
-import type { ClientSettings } from '../options/client-settings.js'
+import type { Properties } from '../mqtt/properties.js'
 import type { Host } from '../reconnect/hosts.js'
 import { Timed } from '../support/deadlines.js'
 import type { Link } from '../transports/link.js'
 import { openLink } from '../transports/open-link.js'
 import { placeOf } from '../transports/way.js'
 
-/** Whom an attempt belongs to. */
+/** Whom an attempt belongs to. It hears of one of both, once. */
 export interface AttemptOwner {
-  /** The way to the broker is made; to be told its connection by `attempt.connection`. */
-  onLink(attempt: Attempt, link: Link): void
-  /** There is no way, or no time: to be abandoned. */
+  /** The broker has accepted the connection, which is the owner's from now on. @param properties CONNACK's, if it has any */
+  onConnected(
+    attempt: Attempt,
+    connection: Connection,
+    sessionPresent: boolean,
+    properties: Properties | null,
+  ): void
   onFailed(attempt: Attempt, failure: Failure): void
 }
 
-/** One try to connect with one host: from the making of the way to it until CONNACK. */
-export class Attempt extends Timed {
-  /** From when the way is made. */
-  connection: Connection | null = null
+/** One try to connect with one host: from the making of the way to it until CONNACK. Until then the connection is its own. */
+export class Attempt extends Timed implements ConnectionMaker {
+  /** The client identifier in CONNECT. */
+  identifier = ''
+  private connection: Connection | null = null
   /** Ends what makes the way. */
   private readonly setUp = new AbortController()
   private isOver = false
 
   /**
+   * @param resumed the client identifier of the connection that is lost; null if there was none
    * @param timeout seconds; `Infinity` where something else limits it
    */
   constructor(
-    private readonly runtime: Runtime,
-    private readonly settings: ClientSettings,
+    private readonly context: ConnectionContext,
     readonly host: Host,
+    private readonly resumed: string | null,
     private readonly owner: AttemptOwner,
     timeout: number,
   ) {
     super()
+    const { runtime } = context
     runtime.deadlines.add(this, timeout)
     runtime.changed()
     void this.start()
   }
 
-  /** It has led to a connection that the broker has accepted. */
-  succeed(): void {
-    this.isOver = true
-    this.runtime.deadlines.remove(this)
-  }
-
-  /** Gives up whatever there is of it. The owner hears no more of it, but for the end of its connection. */
+  /** Gives up whatever there is of it, without a word to the owner. */
   abandon(): void {
-    this.succeed()
+    this.finish()
     this.setUp.abort()
     this.connection?.abort()
   }
 
   override expire(): void {
-    this.owner.onFailed(
-      this,
-      new Failure({ kind: 'timeout', text: 'Operation timed out', code: 'ERR_MQTT_TIMEOUT' }),
-    )
+    this.fail(new Failure({ kind: 'timeout', text: 'Operation timed out', code: 'ERR_MQTT_TIMEOUT' }))
+  }
+
+  onOpened(connection: Connection, sessionPresent: boolean, properties: Properties | null): void {
+    this.finish()
+    this.connection = null
+    this.owner.onConnected(this, connection, sessionPresent, properties)
+  }
+
+  onClosed(_connection: Connection, end: ConnectionEnd): void {
+    if (!this.isOver) this.fail(end.failure)
   }
 
   private async start(): Promise<void> {
+    const { runtime, settings } = this.context
     const { hostname, port } = this.host
-    const settings = this.settings.at(hostname, port)
-    const maker = { binding: this.runtime.binding, settings, signal: this.setUp.signal }
+    const own = settings.at(hostname, port)
     try {
-      const link = await openLink(maker)
-      if (!this.isOver) this.owner.onLink(this, link)
+      const link = await openLink({ binding: runtime.binding, settings: own, signal: this.setUp.signal })
+      if (!this.isOver) this.connect(link)
     } catch (error) {
-      if (!this.isOver) this.owner.onFailed(this, thrownFailure(error, placeOf(settings)))
+      if (!this.isOver) this.fail(thrownFailure(error, placeOf(own)))
     }
+  }
+
+  private connect(link: Link): void {
+    const { runtime, settings, session, log } = this.context
+    const options = connectOptions(settings, link.fields(runtime.binding), this.resumed, session.state)
+    this.identifier = options.identifier
+    this.connection = Connection.open(this.context, options, link, this)
+    log?.sendingConnect(options, settings.properties)
+  }
+
+  private fail(failure: Failure): void {
+    this.abandon()
+    this.owner.onFailed(this, failure)
+  }
+
+  private finish(): void {
+    this.isOver = true
+    this.context.runtime.deadlines.remove(this)
   }
 }

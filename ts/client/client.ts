@@ -113,7 +113,7 @@ export class Client implements AsyncDisposable {
     this.#requests = new Requests(
       {
         publish: (call, timeout, entry) => this.#publish(call, timeout, entry),
-        subscribe: (call, timeout, entry) => lifecycle.calls.subscribe(call, timeout, entry),
+        subscribe: (call, timeout, entry) => lifecycle.session.subscribe(call, timeout, entry),
         get responseInformation() {
           return lifecycle.responseInformation
         },
@@ -197,7 +197,7 @@ export class Client implements AsyncDisposable {
     if (call.properties?.topicAlias !== undefined && this.#settings.topicAliases > 0) {
       throw rangeError('Property topicAlias and the option topicAliases cannot be combined')
     }
-    const publishing = this.#lifecycle.calls.publish(call, timeout, entry)
+    const publishing = this.#lifecycle.session.publish(call, timeout, entry)
     this.#telemetry.published(call)
     return publishing
   }
@@ -212,7 +212,7 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkSubscribe(this.#settings.protocol, topic, options)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      return this.#lifecycle.calls.subscribe(call, call.timeout ?? this.#timeout, this.subscribe)
+      return this.#lifecycle.session.subscribe(call, call.timeout ?? this.#timeout, this.subscribe)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.subscribe))
     }
@@ -227,7 +227,7 @@ export class Client implements AsyncDisposable {
     try {
       const call = checkUnsubscribe(this.#settings.protocol, topic, options)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      return this.#lifecycle.calls.unsubscribe(call, call.timeout ?? this.#timeout, this.unsubscribe)
+      return this.#lifecycle.session.unsubscribe(call, call.timeout ?? this.#timeout, this.unsubscribe)
     } catch (error) {
       return Promise.reject(fromCaller(error, this.unsubscribe))
     }

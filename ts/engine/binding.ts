@@ -30,6 +30,13 @@ export interface Binding {
   /** Copies a large payload; a PUBLISH command of the next `submit()` with `PUBLISH_STAGED` has it, in their order. */
   stage(payload: Uint8Array): void
   /**
+   * Copies a large payload that is to be sent several times.
+   * @returns a view of the copy, for `stageKept()`; it must not be changed
+   */
+  keep(payload: Uint8Array): Buffer
+  /** As `stage()`, without another copy. @param kept what `keep()` gave */
+  stageKept(kept: Uint8Array): void
+  /**
    * Copies commands; they are executed in order on the API thread.
    * @param length the number of bytes of `commands` in use, a multiple of 4
    */

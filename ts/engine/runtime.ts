@@ -57,7 +57,7 @@ export interface ConnectionEvents {
   /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
   released(identifier: number): void
   /** Comes before `closed()`, with the bytes that the connection has received and sent. */
-  session(state: Uint8Array, received: number, sent: number): void
+  left(state: Uint8Array, received: number, sent: number): void
   done(operation: number, code: number, bytes: Uint8Array): void
   closed(cause: number, code: number, errno: number, bytes: Buffer): void
 }
@@ -135,6 +135,17 @@ export class Runtime {
   stage(payload: Uint8Array): void {
     this.binding.stage(payload)
     this.staged += byteLength(payload)
+  }
+
+  /** Copies a large payload that is to be sent several times, for `stageKept()`. */
+  keep(payload: Uint8Array): Buffer {
+    return this.binding.keep(payload)
+  }
+
+  /** As `stage()`, for what `keep()` gave. */
+  stageKept(kept: Uint8Array): void {
+    this.binding.stageKept(kept)
+    this.staged += kept.length
   }
 
   /** Commands or deadlines were added. */
@@ -320,7 +331,7 @@ export class Runtime {
       const { index } = this
       const received = wide(index[at + 2] as number, index[at + 5] as number)
       const sent = wide(index[at + 6] as number, index[at + 7] as number)
-      events.session(this.slab.subarray(offset, offset + length), received, sent)
+      events.left(this.slab.subarray(offset, offset + length), received, sent)
     } else if (kind === EVENT_CLOSED) {
       this.connections.delete(connection)
       const bytes = this.slab.subarray(offset, offset + length)

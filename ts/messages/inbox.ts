@@ -209,6 +209,11 @@ export class Inbox implements Recipient, TurnTask {
     else this.dismiss((waiter) => waiter.owner === owner)
   }
 
+  /** Whether those who iterate were told that the last connection is over. */
+  get hasEnded(): boolean {
+    return this.source.hasEnded
+  }
+
   /**
    * A connection is there.
    * @param pause stops it reading what the broker sends, or lets it go on

@@ -1,5 +1,5 @@
 import type { Store } from '../store/store.js'
-import type { SessionOperation } from './session-operation.js'
+import type { KeptPublish } from './kept-publish.js'
 import { describe, keyOf } from './store-records.js'
 
 /** Who acts upon what the store has done. */
@@ -7,7 +7,7 @@ export interface JournalOwner {
   /** The store has taken in changes: what waited for it can go on. */
   onStored(): void
   /** The store did not take these in. */
-  onRefused(flows: readonly SessionOperation[], error: unknown): void
+  onRefused(flows: readonly KeptPublish[], error: unknown): void
 }
 
 /** A record that is not a publish: what it becomes, and what to do then. */
@@ -21,7 +21,7 @@ interface Note {
  * is being written, as one batch. A publish that is over before it was ever written is not written.
  */
 export class Journal {
-  private readonly puts = new Set<SessionOperation>()
+  private readonly puts = new Set<KeptPublish>()
   private readonly deletions = new Set<string>()
   /** What else is to be written, by key. */
   private readonly notes = new Map<string, Note>()
@@ -49,13 +49,13 @@ export class Journal {
   }
 
   /** The flow is new, or has changed. */
-  put(flow: SessionOperation): void {
+  put(flow: KeptPublish): void {
     this.puts.add(flow)
     this.schedule()
   }
 
   /** The flow is over. */
-  delete(flow: SessionOperation): void {
+  delete(flow: KeptPublish): void {
     this.puts.delete(flow)
     if (flow.storedIdentifier < 0) return
     this.deletions.add(flow.key)
@@ -95,7 +95,11 @@ export class Journal {
       return
     }
     const flows = [...this.puts]
-    const states = flows.map((flow) => ({ flow, identifier: flow.identifier, isReleased: flow.isReleased }))
+    const states = flows.map((flow) => ({
+      flow,
+      identifier: flow.identifier,
+      isReleased: flow.content === null,
+    }))
     const notes = [...this.notes]
     const changes = new Map<string, Uint8Array | null>()
     for (const key of [...this.postponed, ...this.deletions]) changes.set(key, null)

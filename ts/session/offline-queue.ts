@@ -1,14 +1,12 @@
-import { MqttCodeError } from '../mqtt/errors.js'
+import { queueFull } from '../calls/local-errors.js'
+import type { MqttCodeError } from '../mqtt/errors.js'
 import type { OfflineQueueSettings } from '../options/offline-queue-options.js'
-import type { SessionOperation } from './session-operation.js'
-
-/** Paho's code for a full queue of outgoing messages. */
-const QUEUE_FULL = 15
+import type { KeptPublish } from './kept-publish.js'
 
 /** The messages that were published without a connection and have not been sent since, with their bounds. */
 export class OfflineQueue {
   /** With their sizes. */
-  private readonly messages = new Map<SessionOperation, number>()
+  private readonly messages = new Map<KeptPublish, number>()
   private bytes = 0
 
   constructor(private readonly settings: OfflineQueueSettings) {}
@@ -18,7 +16,7 @@ export class OfflineQueue {
     return qos > 0 || this.settings.qos0
   }
 
-  has(message: SessionOperation): boolean {
+  has(message: KeptPublish): boolean {
     return this.messages.has(message)
   }
 
@@ -28,30 +26,30 @@ export class OfflineQueue {
    * @param drop drops a message, the oldest one, with the reason for it
    * @throws {MqttCodeError} `[code:15] Message queue full.`
    */
-  makeRoom(size: number, drop: (message: SessionOperation, why: () => MqttCodeError) => void): void {
+  makeRoom(size: number, drop: (message: KeptPublish, why: () => MqttCodeError) => void): void {
     const { maxMessages, maxBytes, overflow } = this.settings
     const isFull = () => this.messages.size >= maxMessages || this.bytes + size > maxBytes
     if (!isFull()) return
-    if (overflow === 'reject' || size > maxBytes) throw new MqttCodeError(QUEUE_FULL)
+    if (overflow === 'reject' || size > maxBytes) throw queueFull()
     for (const oldest of this.messages.keys()) {
       drop(oldest, dropped)
       if (!isFull()) return
     }
   }
 
-  add(message: SessionOperation): void {
-    this.messages.set(message, message.contentLength)
-    this.bytes += message.contentLength
+  add(message: KeptPublish): void {
+    const { size } = message
+    this.messages.set(message, size)
+    this.bytes += size
   }
 
   /** It is sent, or given up. */
-  remove(message: SessionOperation): void {
+  remove(message: KeptPublish): void {
     this.bytes -= this.messages.get(message) ?? 0
     this.messages.delete(message)
   }
 }
 
 function dropped(): MqttCodeError {
-  const cause = new Error('The message was dropped from the offline queue to make room for a newer one')
-  return new MqttCodeError(QUEUE_FULL, '', { cause })
+  return queueFull(new Error('The message was dropped from the offline queue to make room for a newer one'))
 }

@@ -1,8 +1,6 @@
-import { COMMAND_WORDS, MESSAGE_RETAIN } from '../engine/binding.js'
-import { CommandBatch } from '../engine/command-batch.js'
 import { decodePublish, encodePublish, RELEASED } from '../store/message-record.js'
-import type { StoreRecord } from '../store/store.js'
-import { type SessionOperation, word } from './session-operation.js'
+import type { Store, StoreRecord } from '../store/store.js'
+import type { Content, KeptPublish } from './kept-publish.js'
 
 // A record is one unfinished publish of QoS 1 or 2. Key: the prefix and its number in the order of all, in 14 decimal
 // digits; a message that was set aside keeps its number under another prefix. Value: message-record.ts.
@@ -15,10 +13,7 @@ const RECEIPT_PREFIX = 'in-'
 const RECEIPT_DIGITS = 5
 const DIGITS = 14
 
-const TOPIC_AT = (COMMAND_WORDS + 4) * 4
-
-/** Where commands are encoded that a store had as messages. */
-const commands = new CommandBatch()
+const NONE = new Uint8Array(0)
 
 /** What a record says. */
 export interface FlowRecord {
@@ -26,7 +21,33 @@ export interface FlowRecord {
   readonly identifier: number
   readonly qos: number
   /** Null for a QoS 2 flow of which only the second half is left. */
-  readonly command: Uint8Array | null
+  readonly content: Content | null
+}
+
+/** What a store has. */
+export interface StoredSession {
+  readonly flows: FlowRecord[]
+  /** The packet identifiers of incoming messages. */
+  readonly received: number[]
+  /** The number of the last flow. */
+  readonly last: number
+}
+
+/**
+ * @param warn tells the logger of records that are ignored
+ * @throws what the store throws
+ */
+export async function readStore(store: Store, warn: (text: string) => void): Promise<StoredSession> {
+  const flows: FlowRecord[] = []
+  const received: number[] = []
+  for await (const record of store.load(warn)) {
+    const identifier = parseReceipt(record)
+    if (identifier !== null) received.push(identifier)
+    const flow = parse(record)
+    if (typeof flow === 'string') warn(`The store's record ${record[0]} is ignored: ${flow}`)
+    else if (flow !== null) flows.push(flow)
+  }
+  return { flows, received, last: flows.at(-1)?.sequence ?? 0 }
 }
 
 /** @param sequence the number of the flow, from 1 */
@@ -40,31 +61,29 @@ export function receiptKey(identifier: number): string {
 }
 
 /** @returns the packet identifier of an incoming message's record; null for any other record */
-export function parseReceipt([key]: StoreRecord): number | null {
+function parseReceipt([key]: StoreRecord): number | null {
   const identifier = Number(key.slice(RECEIPT_PREFIX.length))
   const isOne = Number.isInteger(identifier) && identifier > 0 && identifier <= 0xffff
   return isOne && receiptKey(identifier) === key ? identifier : null
 }
 
 /** The value of a flow's record. */
-export function describe({ command, identifier, isReleased, qos }: SessionOperation): Uint8Array {
-  if (isReleased || command === null) return encodePublish({ identifier, ...RELEASED })
-  const topicEnd = TOPIC_AT + word(command, COMMAND_WORDS)
-  const propertiesEnd = topicEnd + 1 + word(command, COMMAND_WORDS + 1)
-  const payloadEnd = propertiesEnd + word(command, COMMAND_WORDS + 2)
+export function describe({ content, identifier, qos }: KeptPublish): Uint8Array {
+  if (content === null) return encodePublish({ identifier, ...RELEASED })
+  const { topic, properties, payload, retain } = content
   return encodePublish({
     identifier,
     qos,
-    isRetained: ((command[5] as number) & MESSAGE_RETAIN) !== 0,
+    isRetained: retain,
     isReleased: false,
-    topic: command.subarray(TOPIC_AT, topicEnd),
-    properties: command.subarray(topicEnd + 1, propertiesEnd),
-    payload: command.subarray(propertiesEnd, payloadEnd),
+    topic: Buffer.from(topic),
+    properties: properties ?? NONE,
+    payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
   })
 }
 
 /** @returns null for a record of something else; an error's text for one that makes no sense */
-export function parse([key, value]: StoreRecord): FlowRecord | string | null {
+function parse([key, value]: StoreRecord): FlowRecord | string | null {
   if (!key.startsWith(PREFIX)) return null
   const sequence = Number(key.slice(PREFIX.length))
   if (!Number.isSafeInteger(sequence) || sequence <= 0 || keyOf(sequence) !== key) {
@@ -73,11 +92,12 @@ export function parse([key, value]: StoreRecord): FlowRecord | string | null {
   const record = decodePublish(value)
   if (typeof record === 'string') return record
   const { identifier, qos, isRetained, isReleased, properties, payload } = record
-  if (isReleased) return { sequence, identifier, qos, command: null }
-  const topic = Buffer.from(record.topic).toString()
-  const flags = qos | (isRetained ? MESSAGE_RETAIN : 0)
-  commands.publish(0, 0, identifier, flags, topic, properties.length === 0 ? null : properties, payload)
-  const command = commands.takeBack(0)
-  commands.clear()
-  return { sequence, identifier, qos, command }
+  if (isReleased) return { sequence, identifier, qos, content: null }
+  const content = {
+    topic: Buffer.from(record.topic).toString(),
+    properties: properties.length === 0 ? null : Buffer.from(properties),
+    payload: Buffer.from(payload),
+    retain: isRetained,
+  }
+  return { sequence, identifier, qos, content }
 }

@@ -6,7 +6,7 @@
  */
 
 /** The longest time that a timer of Node's can wait, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1
+export const LONGEST_TIMER = 2 ** 31 - 1
 
 /** Something that must be done by a deadline, and the links of the list that it is in. */
 export abstract class Timed {

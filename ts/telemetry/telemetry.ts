@@ -10,7 +10,7 @@ export interface Traffic {
   measure(into: Float64Array): void
 }
 
-/** The calls that go over a connection, or over several of them. */
+/** The calls of a client. */
 export interface CallLoad {
   /** QoS 1 and 2 publishes that the broker has not acknowledged. */
   readonly unacknowledged: number
@@ -73,8 +73,7 @@ export class Telemetry {
   }
 
   /** A connection was made. */
-  begin(connection: Traffic, calls: CallLoad): void {
-    this.follow(calls)
+  begin(connection: Traffic): void {
     this.open.set(connection, new Float64Array([0, 0, -1]))
   }
 
