@@ -33,16 +33,22 @@ export class SegmentedLog {
   /** A write or a sync of the last file failed: nothing is to be written behind that. */
   #isBroken = false
   #floor = 0
-  #fileSize = SMALLEST_FILE
+  #fileSize: number
   /** The size of all files when a compaction failed. */
   #failedAt = 0
   #reserve: Reserve
   readonly #reader: RecordReader
 
+  /**
+   * @param isSynced true to have all changes on the disk before they count
+   * @param fileSize a file is full then; 0 to go by what the disk has free
+   */
   constructor(
     private readonly files: Files,
     private readonly isSynced: boolean,
+    fileSize = 0,
   ) {
+    this.#fileSize = fileSize
     this.#reserve = new Reserve(files, SMALLEST_FILE)
     this.#reader = new RecordReader(files)
   }
@@ -57,8 +63,7 @@ export class SegmentedLog {
     this.#catalog = catalog
     this.losses.push(...losses)
     this.#floor = floor
-    const free = await this.files.free()
-    this.#fileSize = Math.min(LARGEST_FILE, Math.max(SMALLEST_FILE, Math.floor(free / FILES_ON_DISK)))
+    if (this.#fileSize === 0) this.#fileSize = fileSizeFor(await this.files.free())
     this.#reserve = new Reserve(this.files, this.#fileSize)
     await this.#reserve.open()
     for (const name of over) await this.files.remove(name)
@@ -292,6 +297,10 @@ export class SegmentedLog {
     }
     return this.#catalog.total < before
   }
+}
+
+function fileSizeFor(free: number): number {
+  return Math.min(LARGEST_FILE, Math.max(SMALLEST_FILE, Math.floor(free / FILES_ON_DISK)))
 }
 
 function sizeOf(batches: ReadonlyArray<readonly StoreChange[]>): number {
