@@ -176,6 +176,9 @@ function complaint(answer) {
 /** Where dpkg keeps what is installed on this machine. */
 const INSTALLED = '/var/lib/dpkg/status'
 
+/** The folders whose lists this process has fetched. */
+const fetched = new Set()
+
 /** Options that make apt use package lists of our own, which are fetched here, and take as installed what a file says. */
 function privateLists(arch, release, installed) {
   const architecture = debianArchitecture(arch)
@@ -199,7 +202,8 @@ function privateLists(arch, release, installed) {
     options.push(`Dir::Etc::sourcelist=${sources}`, 'Dir::Etc::sourceparts=-')
   }
   const flags = options.flatMap((option) => ['-o', option])
-  apt([...flags, 'update'])
+  if (!fetched.has(state)) apt([...flags, 'update'])
+  fetched.add(state)
   return flags
 }
 
