@@ -50,6 +50,7 @@ export {
   type Transport,
   type WebSocketHeaders,
 } from './options/client-options.js'
+export type { ConnectionAttempt, Fresh } from './options/connection-attempt.js'
 export type { OfflineQueueOptions } from './options/offline-queue-options.js'
 export { ProxySettings, type ProxySettingsLiteral, type ProxyType } from './options/proxy-settings.js'
 export type { ReconnectOptions } from './options/reconnect-options.js'

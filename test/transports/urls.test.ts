@@ -72,9 +72,13 @@ for (const [url, expected] of urls) {
 }
 
 test('what is no URL stays as it is', (t) => {
-  for (const hostname of ['broker', 'fe80::1%eth0', 'mqtt', 'mqtt:1883', '::1']) {
+  for (const hostname of ['broker', 'fe80::1%eth0', 'mqtt', '::1']) {
     t.deepEqual(read(hostname), { ...defaults, hostname, port: 1883 })
   }
+})
+
+test('a host with its port is neither a URL nor a host', (t) => {
+  t.throws(() => read('mqtt:1883'), { instanceOf: RangeError, message: /write mqtt, and give the port 1883/ })
 })
 
 test('an option may say again what the URL says', (t) => {

@@ -29,7 +29,6 @@ test('the defaults are those of aiomqtt', (t) => {
     protocol: V311,
     identifier: '',
     queueType: FifoQueue,
-    will: null,
     cleanStart: true,
     cleanStartFirstOnly: true,
     transport: 'tcp',
@@ -47,7 +46,6 @@ test('the defaults are those of aiomqtt', (t) => {
     tlsInsecure: null,
     proxy: null,
     socketOptions: [],
-    websocketPath: null,
     overflow: 'drop-newest',
     reconnect: null,
     offlineQueue: null,
@@ -65,6 +63,8 @@ test('what authenticates is null unless given', (t) => {
     [username, password, tlsContext, websocketHeaders, authentication],
     [null, null, null, null, null],
   )
+  const { will, websocketPath } = settings()
+  t.deepEqual([will, websocketPath], [null, null])
 })
 
 test('settings are frozen', (t) => {
@@ -251,6 +251,7 @@ test('reconnecting has defaults for all that is left out', (t) => {
     order: 'given',
     resubscribe: true,
     initial: false,
+    retry: null,
   }
   t.deepEqual(settings({ reconnect: true }).reconnect as object, defaults)
   t.deepEqual(settings({ reconnect: {} }).reconnect as object, defaults)
@@ -264,6 +265,7 @@ test('reconnecting has defaults for all that is left out', (t) => {
     order: 'random',
     resubscribe: false,
     initial: true,
+    retry: () => true,
   }
   t.deepEqual(new ClientSettings('a', 1884, { reconnect: given as object }).reconnect as object, {
     ...given,

@@ -164,6 +164,7 @@ for (const [text, hosts] of [
 }
 
 const connack = (code: number) => refusal(new ReasonCode(PacketTypes.CONNACK, undefined, code), null)
+const native = (text: string) => nativeTlsFailure(0, text, 'h:1', { options: 'never', contents: 'later' })
 const tls = (code: string) => nodeTlsFailure(Object.assign(new Error('no'), { code }), 'h:1')
 
 test('there is no use in trying again what would be refused again', (t) => {
@@ -171,7 +172,8 @@ test('there is no use in trying again what would be refused again', (t) => {
     t.is(connack(code).retry, 'elsewhere', String(code))
   t.is(disconnection(0x8c).retry, 'elsewhere')
   for (const option of ['ciphers', 'cipherSuites', 'groups', 'signatureAlgorithms', 'version', 'alpn'])
-    t.is(nativeTlsFailure(0, `${option}: error:0A0000B9:SSL routines::no cipher match`, 'h:1').retry, 'never')
+    t.is(native(`${option}: error:0A0000B9:SSL routines::no cipher match`).retry, 'never')
+  t.is(native('error:0A0000BF:SSL routines::no protocols available').retry, 'never')
   const argument = new TypeError('transport must return a Duplex of bytes')
   t.is(thrownFailure(Object.assign(argument, { code: 'ERR_MQTT_INVALID_ARG_TYPE' }), 'h:1').retry, 'never')
 })
@@ -187,7 +189,7 @@ test('what passes is tried again', (t) => {
   t.is(tls('ECONNRESET'), null)
   t.is(notPemFailure('/a/file').retry, 'later')
   for (const option of ['ca', 'crl', 'certificate', 'key'])
-    t.is(nativeTlsFailure(0, `${option}: error:0480006C:PEM routines::no start line`, 'h:1').retry, 'later')
+    t.is(native(`${option}: error:0480006C:PEM routines::no start line`).retry, 'later')
   const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED', errno: -111 })
   for (const thrown of [refused, new Error('of a user'), 'a text', undefined, null])
     t.is(thrownFailure(thrown, 'h:1').retry, 'later')

@@ -4,6 +4,8 @@ import type { ConnectionEnd } from '../connection/connection-end.js'
 import { Failure } from '../failures/failure.js'
 import { thrownFailure } from '../failures/system-failure.js'
 import type { Properties } from '../mqtt/properties.js'
+import type { ClientSettings } from '../options/client-settings.js'
+import type { ConnectionAttempt } from '../options/connection-attempt.js'
 import type { Host } from '../reconnect/hosts.js'
 import { Timed } from '../support/deadlines.js'
 import type { Link } from '../transports/link.js'
@@ -32,12 +34,14 @@ export class Attempt extends Timed implements ConnectionMaker {
   private isOver = false
 
   /**
+   * @param which what functions among the options are told of it
    * @param resumed the client identifier of the connection that is lost; null if there was none
    * @param timeout seconds; `Infinity` where something else limits it
    */
   constructor(
     private readonly context: ConnectionContext,
     readonly host: Host,
+    private readonly which: ConnectionAttempt,
     private readonly resumed: string | null,
     private readonly owner: AttemptOwner,
     timeout: number,
@@ -73,17 +77,19 @@ export class Attempt extends Timed implements ConnectionMaker {
   private async start(): Promise<void> {
     const { runtime, settings } = this.context
     const { hostname, port } = this.host
-    const own = settings.at(hostname, port)
+    const where = placeOf({ transport: settings.transport, hostname, port })
     try {
+      const own = await settings.for(this.which, where)
+      if (this.isOver) return
       const link = await openLink({ binding: runtime.binding, settings: own, signal: this.setUp.signal })
-      if (!this.isOver) this.connect(link)
+      if (!this.isOver) this.connect(link, own)
     } catch (error) {
-      if (!this.isOver) this.fail(thrownFailure(error, placeOf(own)))
+      if (!this.isOver) this.fail(thrownFailure(error, where))
     }
   }
 
-  private connect(link: Link): void {
-    const { runtime, settings, session, log } = this.context
+  private connect(link: Link, settings: ClientSettings): void {
+    const { runtime, session, log } = this.context
     const options = connectOptions(settings, link.fields(runtime.binding), this.resumed, session.state)
     this.identifier = options.identifier
     this.connection = Connection.open(this.context, options, link, this)

@@ -11,6 +11,7 @@ import { MqttError, MqttReentrantError } from '../mqtt/errors.js'
 import type { Properties } from '../mqtt/properties.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { ClientSettings } from '../options/client-settings.js'
+import type { ConnectionAttempt } from '../options/connection-attempt.js'
 import type { Host } from '../reconnect/hosts.js'
 import { type Plan, Reconnector } from '../reconnect/reconnector.js'
 import { Session } from '../session/session.js'
@@ -67,7 +68,8 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   ) {
     const { identifier, reconnect } = settings
     this.identifier = identifier
-    this.reconnector = reconnect === null ? null : new Reconnector(settings, reconnect)
+    this.reconnector =
+      reconnect === null ? null : new Reconnector(settings, reconnect, (error) => this.onRetryThrew(error))
   }
 
   /** What takes the client's calls, over all its connections. */
@@ -161,7 +163,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const mayRetry = call === null || this.retriesFirst
     const plan = this.reconnector?.failed(host, failure, mayRetry) ?? null
     if (plan !== null) {
-      this.schedule(call, plan, failure)
+      this.schedule(call, plan, failure, 'warn')
     } else if (call === null) {
       this.finish(() => failure.error(), failure.report(), true)
     } else {
@@ -179,7 +181,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       disconnection === null && reconnector !== null ? reconnector.lost(life.host, end.failure) : null
     if (plan !== null) {
       session.wait()
-      this.schedule(null, plan, end.failure)
+      this.schedule(null, plan, end.failure, 'info')
       return
     }
     this.finish(end.error, endCause(end), disconnection === null)
@@ -199,7 +201,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const log = PacketLog.for(settings.logger)
     const session = new Session(runtime(), settings, policy, log, telemetry)
     telemetry.follow(session)
-    this.madeContext = { runtime: runtime(), settings, session, inbox, log, telemetry }
+    this.madeContext = { runtime: runtime(), settings, session, inbox, log, telemetry, speakers: new Set() }
     return this.madeContext
   }
 
@@ -213,22 +215,33 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       if (this.life === life) this.abandon(error)
       return
     }
-    if (this.life === life) this.try(call, this.reconnector?.start() ?? { hostname, port })
+    if (this.life !== life) return
+    const host = this.reconnector?.start() ?? { hostname, port }
+    this.try(call, host, { host: host.hostname, port: host.port, number: 1, error: null })
   }
 
-  private try(call: PendingCall | null, host: Host): void {
+  private try(call: PendingCall | null, host: Host, which: ConnectionAttempt): void {
     // The only attempt of connect() has the time that connect() has.
     const isLimited = call !== null && !this.retriesFirst
     const timeout = isLimited ? Number.POSITIVE_INFINITY : this.policy.attemptTimeout()
     const resumed = call === null ? this.identifier : null
-    this.life = { is: 'trying', call, attempt: new Attempt(this.context, host, resumed, this, timeout) }
+    this.life = {
+      is: 'trying',
+      call,
+      attempt: new Attempt(this.context, host, which, resumed, this, timeout),
+    }
   }
 
   /** @param failure why another attempt is necessary */
-  private schedule(call: PendingCall | null, { host, delay, attempt }: Plan, failure: Failure): void {
+  private schedule(
+    call: PendingCall | null,
+    { host, delay, attempt, next }: Plan,
+    failure: Failure,
+    level: 'info' | 'warn',
+  ): void {
     const what = `attempt ${attempt}, to ${host.hostname}:${host.port}, in ${delay.toFixed(2)} s`
-    this.settings.logger.info(`Connecting again (${what}) after: ${failure.error().message}`)
-    const timer = setTimeout(() => this.try(call, host), Math.min(delay * 1000, LONGEST_TIMER))
+    this.settings.logger[level](`Connecting again (${what}) after: ${failure.error().message}`)
+    const timer = setTimeout(() => this.try(call, host, next), Math.min(delay * 1000, LONGEST_TIMER))
     // What is pending keeps the event loop alive (runtime.ts); coming back alone does not.
     timer.unref()
     this.life = { is: 'pausing', call, timer }
@@ -301,6 +314,11 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     }
     const call = new PendingCall(runtime(), Math.max(timeout, 0), undefined, new CallSite(entry), force)
     return call
+  }
+
+  private onRetryThrew(error: unknown): void {
+    const said = error instanceof Error ? error.message : String(error)
+    this.settings.logger.error(`The option retry failed: ${said}`)
   }
 
   private warnOfForce(why: string): void {

@@ -26,10 +26,12 @@ import type { Link } from '../transports/link.js'
 const PROTOCOL_ERROR = 130
 const KEEP_ALIVE_TIMEOUT = 141
 
-/** The words of a CLOSED event. */
+/** The words of a CLOSED event, and what we know of the connection. */
 export interface Closed {
   /** Whether OPENED had happened. */
   readonly opened: boolean
+  /** Whether the server could be one that waits for TLS. */
+  readonly mayBeTls: boolean
   readonly cause: number
   readonly code: number
   readonly errno: number
@@ -81,7 +83,7 @@ function failureOf(closed: Closed, link: Link, isV5: boolean): Failure {
     case CAUSE_TRANSPORT:
       return transportFailure(closed, link)
     case CAUSE_TLS: {
-      const failure = nativeTlsFailure(code, bytes.toString(), link.where)
+      const failure = nativeTlsFailure(code, bytes.toString(), link.where, link.tlsRetry)
       return opened ? failure.afterConnack() : failure
     }
     case CAUSE_REFUSED:
@@ -95,7 +97,7 @@ function failureOf(closed: Closed, link: Link, isV5: boolean): Failure {
   }
 }
 
-function transportFailure({ opened, code, errno, bytes }: Closed, link: Link): Failure {
+function transportFailure({ opened, mayBeTls, code, errno, bytes }: Closed, link: Link): Failure {
   const where = bytes.toString() || link.where
   const { failure } = link
   if (failure !== null) {
@@ -104,7 +106,7 @@ function transportFailure({ opened, code, errno, bytes }: Closed, link: Link): F
     return opened ? known.afterConnack() : known
   }
   // What a server does that takes CONNECT for nonsense.
-  const isPuzzled = !opened && code === TRANSPORT_READ && !link.isSecure
+  const isPuzzled = !opened && code === TRANSPORT_READ && mayBeTls
   const advice = isPuzzled ? 'broker-with-tls' : undefined
   if (errno === 0) return endOfStream(opened, where, advice)
   const syscall = code === TRANSPORT_CONNECT ? 'connect' : code === TRANSPORT_WRITE ? 'write' : 'read'

@@ -34,6 +34,8 @@ export interface ConnectionContext {
   readonly inbox: Inbox
   readonly log: PacketLog | null
   readonly telemetry: Telemetry
+  /** The places that have spoken MQTT to this client. */
+  readonly speakers: Set<string>
 }
 
 /** Whom a connection belongs to. */
@@ -120,6 +122,13 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.runtime.binding.traffic(this.number, into)
   }
 
+  /** Whether the server could be one that waits for TLS: nothing that we have sent has been understood. */
+  private get mayBeTls(): boolean {
+    const { transport } = this.context.settings
+    if (this.link.isSecure || this.context.speakers.has(this.link.where)) return false
+    return transport !== 'websockets' && transport !== 'unix'
+  }
+
   /** Whether calls can be made. */
   get isUsable(): boolean {
     return this.isOpened && !this.isClosing && !this.isClosed
@@ -170,6 +179,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
   opened(sessionPresent: boolean, raw: Buffer): void {
     if (this.isClosed) return
     this.isOpened = true
+    this.context.speakers.add(this.link.where)
     this.telemetry.connected()
     let properties: Properties | null = null
     if (this.hasProperties) {
@@ -197,6 +207,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
 
   auth(code: number, properties: Buffer): void {
     if (this.isClosed) return
+    this.context.speakers.add(this.link.where)
     if (this.authenticator !== null) this.authenticator.received(code, properties)
     else
       this.failAuthentication(new Error('The broker has a challenge, and there is no option authentication'))
@@ -216,7 +227,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     if (cause === CAUSE_REFUSED) this.log?.receivedConnack(false, code, null)
     else if (cause === CAUSE_SERVER_DISCONNECT) this.log?.receivedDisconnect(code)
     const { link } = this
-    const closed = { opened: this.isOpened, cause, code, errno, bytes }
+    const closed = { opened: this.isOpened, mayBeTls: this.mayBeTls, cause, code, errno, bytes }
     const end = this.failure ?? connectionEnd(closed, link, this.hasProperties)
     // Where a stream of Node's is part of the way, DISCONNECT may still be in it.
     if (cause === CAUSE_LOCAL && link.drained !== null) void link.drained.then(() => this.end(end))

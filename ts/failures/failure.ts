@@ -5,8 +5,10 @@ import type { Retry } from './finality.js'
 
 /** Where a connection, or the attempt to make one, has failed. */
 export type FailureKind =
-  /** An option, or what a function among the options gave. */
+  /** An option is wrong, or what a function among the options gave. */
   | 'argument'
+  /** A function among the options has thrown. */
+  | 'option'
   /** Something that this installation lacks. */
   | 'unsupported'
   /** A name has no address. */
@@ -44,6 +46,8 @@ export interface FailureFields {
   /** What the advice is about, where that is not the whole connection: the path of a WebSocket. */
   readonly subject?: string
   readonly cause?: unknown
+  /** What an HTTP server answered in place of a WebSocket. */
+  readonly statusCode?: number | undefined
   /** Where the broker wants the client to go (MQTT 5, 4.11), where it said so. */
   readonly serverReference?: string | undefined
 }
@@ -65,9 +69,11 @@ export class Failure {
   readonly advice: Advice | null
   readonly subject: string
   readonly cause: unknown
+  readonly statusCode: number | undefined
   readonly serverReference: string | undefined
 
-  constructor({ kind, text, code, rc, retry, advice, subject, cause, serverReference }: FailureFields) {
+  constructor(fields: FailureFields) {
+    const { kind, text, code, rc, retry, advice, subject, cause, statusCode, serverReference } = fields
     this.kind = kind
     this.text = text ?? ''
     this.code = code ?? 'ERR_MQTT_FAILED'
@@ -76,6 +82,7 @@ export class Failure {
     this.advice = advice ?? null
     this.subject = subject ?? ''
     this.cause = cause
+    this.statusCode = statusCode
     this.serverReference = serverReference
   }
 
@@ -119,8 +126,8 @@ export class Failure {
   }
 
   private make(): MqttError {
-    const { kind, rc, code, cause } = this
-    if (rc === null) return new MqttError(this.message, { code, cause })
+    const { kind, rc, code, cause, statusCode } = this
+    if (rc === null) return new MqttError(this.message, { code, cause, statusCode })
     return kind === 'refused' ? new MqttConnectError(rc, { cause }) : new MqttCodeError(rc, '', { cause })
   }
 }

@@ -4,6 +4,12 @@
  */
 export type Retry = 'later' | 'elsewhere' | 'never'
 
+/** The same of the options for TLS: whether a later attempt can have others, and other contents of files. */
+export interface TlsRetry {
+  readonly options: Retry
+  readonly contents: Retry
+}
+
 /**
  * All that is final. Whatever is not here may pass by itself (a database that is not up yet, a certificate that is not
  * valid yet, a file that is being replaced, descriptors that are used up), and is tried again, unless the option
@@ -33,6 +39,11 @@ export const FINAL = {
     // who would come back in turn, for ever.
     [0x8e, 'never'],
   ]),
-  /** Options for TLS, as the native side calls them, that are the same for every connection. */
+  /**
+   * Options for TLS, as the native side calls them, that name what OpenSSL must know. They are the same for every
+   * connection, unless `tlsContext` is a function; what may come from files is not among them.
+   */
   tlsOptions: new Set(['ciphers', 'cipherSuites', 'groups', 'signatureAlgorithms', 'version', 'alpn']),
+  /** Node's codes for options that leave nothing to offer in the handshake. */
+  tlsCodes: new Set(['ERR_SSL_NO_PROTOCOLS_AVAILABLE', 'ERR_SSL_NO_CIPHERS_AVAILABLE']),
 } as const

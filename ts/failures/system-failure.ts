@@ -2,6 +2,7 @@ import { MqttError } from '../mqtt/errors.js'
 import { errnoText, lookupText, type SystemError } from '../support/errno.js'
 import type { Advice } from './advice.js'
 import { Failure } from './failure.js'
+import type { Retry } from './finality.js'
 
 /** What an error of the operating system, or of name lookup, means. */
 const ADVICE: Readonly<Record<string, Advice>> = {
@@ -28,13 +29,14 @@ const ARGUMENT_CODES: ReadonlySet<string> = new Set([
  * What went wrong on the way to the broker, from whatever was thrown there: by Node, by a package, by the user's code,
  * or by ourselves, whose errors know it.
  * @param where what it was about, for example `address:port`
+ * @param ofArgument whether an argument that is wrong may be another one the next time
  */
-export function thrownFailure(thrown: unknown, where: string): Failure {
+export function thrownFailure(thrown: unknown, where: string, ofArgument: Retry = 'never'): Failure {
   const known = Failure.of(thrown)
   if (known !== undefined) return known
   if (ARGUMENT_CODES.has(codeOf(thrown))) {
     const text = thrown instanceof Error ? thrown.message : String(thrown)
-    return new Failure({ kind: 'argument', text, retry: 'never', cause: thrown })
+    return new Failure({ kind: 'argument', text, retry: ofArgument, cause: thrown })
   }
   if (thrown instanceof MqttError) {
     const { message, code, cause } = thrown

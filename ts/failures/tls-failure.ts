@@ -1,6 +1,6 @@
 import type { Advice } from './advice.js'
 import { Failure, withoutStack } from './failure.js'
-import { FINAL, type Retry } from './finality.js'
+import { FINAL, type Retry, type TlsRetry } from './finality.js'
 
 /** What TLS did not like. */
 interface TlsFault {
@@ -100,7 +100,10 @@ const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: Advice]> = [
     'certificate-not-accepted',
   ],
   [/ALERT_NO_APPLICATION_PROTOCOL$/, 'no-common-alpn'],
-  [/(BAD_DECRYPT|BAD_PASSWORD_READ|INTERRUPTED_OR_CANCELLED|MISSING_PASSPHRASE)$/, 'key-password'],
+  [
+    /(BAD_DECRYPT|BAD_PASSWORD_READ|INTERRUPTED_OR_CANCELLED|MISSING_PASSPHRASE|MAC_VERIFY_FAILURE)$/,
+    'key-password',
+  ],
   [/KEY_(VALUES|TYPE)_MISMATCH$/, 'key-of-certificate'],
   // A wrong password looks like the right one to OpenSSL one time in 256.
   [/^ERR_OSSL_UNSUPPORTED$/, 'unreadable-key'],
@@ -113,8 +116,14 @@ const ADVICE: ReadonlyArray<readonly [pattern: RegExp, advice: Advice]> = [
  * @param verification the result of the verification, 0 if it was not what failed
  * @param text OpenSSL's error, after the name of the option that it is about if there is one
  * @param where `host:port`
+ * @param retry whether the options can be others the next time
  */
-export function nativeTlsFailure(verification: number, text: string, where: string): Failure {
+export function nativeTlsFailure(
+  verification: number,
+  text: string,
+  where: string,
+  retry: TlsRetry,
+): Failure {
   if (verification !== 0) {
     const [code, reason] = VERIFICATION.get(verification) ?? [
       'CERT_REJECTED',
@@ -124,23 +133,37 @@ export function nativeTlsFailure(verification: number, text: string, where: stri
   }
   const [, option = ''] = /^(\w+): /.exec(text) ?? []
   const fault = { ...opensslFault(text), part: PARTS[option] ?? '' }
-  return tlsFailure(fault, where, FINAL.tlsOptions.has(option) ? 'never' : 'later')
+  if (option === '') return tlsFailure(fault, where, FINAL.tlsCodes.has(fault.code) ? retry.options : 'later')
+  return tlsFailure(fault, where, FINAL.tlsOptions.has(option) ? retry.options : retry.contents)
 }
 
 /** What `node:tls` reports of a handshake, or of a connection; null for an error that is not about TLS. */
 export function nodeTlsFailure(error: unknown, where: string): Failure | null {
   const fault = nodeTlsFault(error)
-  return fault === null ? null : tlsFailure(fault, where)
+  if (fault === null) return null
+  return tlsFailure(fault, where, FINAL.tlsCodes.has(fault.code) ? 'never' : 'later')
 }
 
 /**
- * What `node:tls` says to the options, before there is a connection.
- * @param retry whether the options can be others at the next attempt
+ * What is wrong with the options, before there is a connection.
+ * @param part the option that it is about, if that is known
+ * @param retry whether the options can be others the next time
  */
-export function tlsOptionsFailure(error: unknown, where: string, retry: Retry): Failure {
-  const fault = nodeTlsFault(error)
-  const { code = '', message } = error as NodeJS.ErrnoException
-  return tlsFailure(fault ?? { code, part: '', reason: message, isVerification: false }, where, retry)
+export function tlsOptionsFailure(error: unknown, part: string, where: string, retry: Retry): Failure {
+  const { code = 'ERR_CRYPTO_OPERATION_FAILED', message } = error as NodeJS.ErrnoException
+  const known = nodeTlsFault(error)
+  const reason = known?.reason ?? message
+  return tlsFailure({ code: known?.code || code, part, reason, isVerification: false }, where, retry)
+}
+
+/**
+ * The host has no name that could stand in a certificate.
+ * @param where `host:port`
+ */
+export function noTlsNameFailure(host: string, where: string): Failure {
+  const reason = `"${host}" is no name that a certificate can be for`
+  const fault = { code: WRONG_NAME, part: '', reason, isVerification: true }
+  return tlsFailure(fault, where, 'elsewhere')
 }
 
 /**

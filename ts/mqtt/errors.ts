@@ -39,17 +39,25 @@ export interface MqttErrorOptions {
    * @defaultValue none
    */
   cause?: unknown
+  /**
+   * The status that an HTTP server answered with in place of a WebSocket.
+   * @defaultValue none
+   */
+  statusCode?: number | undefined
 }
 
 /** The base of all errors of this library that are not argument errors. */
 export class MqttError extends Error {
   /** The kind of error, for programs: `ERR_MQTT_TIMEOUT`. */
   readonly code: MqttErrorCode
+  /** The status that an HTTP server answered with in place of a WebSocket: 401, 404. Only there if one did. */
+  declare readonly statusCode?: number
 
   constructor(message = '', options: MqttErrorOptions = {}) {
     // An own `cause` of undefined would show in the output of an error that has none.
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = options.code ?? 'ERR_MQTT_FAILED'
+    if (options.statusCode !== undefined) this.statusCode = options.statusCode
   }
 }
 

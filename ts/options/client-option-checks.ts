@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto'
+import type { SecureContext, ConnectionOptions as TLSConnectionOptions } from 'node:tls'
 import { types } from 'node:util'
 import type { ConnectionWill } from '../engine/binding.js'
 import { checkText, MAX_FIELD_LENGTH, MAX_REMAINING_LENGTH } from '../mqtt/fields.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { Properties } from '../mqtt/properties.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
-import { toWill, willPayload } from '../mqtt/will.js'
+import { toWill, type Will, type WillLiteral, willPayload } from '../mqtt/will.js'
 import { copiedBytes, plainBytes } from '../support/bytes.js'
 import {
   checkBoolean,
@@ -32,11 +33,6 @@ type Given<Key extends keyof ClientOptions> = ClientOptions[Key]
 
 const NO_LIMIT = Number.POSITIVE_INFINITY
 const MOST_INFLIGHT = 65535
-
-export function checkHostname(hostname: string): string {
-  if (checkText('hostname', hostname) === '') throw rangeError('Invalid host.')
-  return hostname
-}
 
 export function checkPort(port: unknown): number {
   if (typeof port === 'number' && port <= 0) throw rangeError('Invalid port number.')
@@ -106,7 +102,7 @@ export function checkCleanStart(protocol: ProtocolVersion, options: ClientOption
   return checkBoolean('cleanStart', cleanStart)
 }
 
-export function checkPassword(value: Given<'password'>): Uint8Array | null {
+export function checkPassword(value: string | Uint8Array | null | undefined): Uint8Array | null {
   if (value === undefined || value === null) return null
   if (typeof value !== 'string' && !types.isUint8Array(value)) {
     throw typeError(`password must be a string or a Uint8Array, not ${describeType(value)}`)
@@ -117,7 +113,10 @@ export function checkPassword(value: Given<'password'>): Uint8Array | null {
   return password
 }
 
-export function checkWill(protocol: ProtocolVersion, value: Given<'will'>): ConnectionWill | null {
+export function checkWill(
+  protocol: ProtocolVersion,
+  value: Will | WillLiteral | null | undefined,
+): ConnectionWill | null {
   if (value === undefined || value === null) return null
   const will = toWill(value)
   const isV5 = protocol === ProtocolVersion.V5
@@ -182,7 +181,9 @@ export function checkTLSParameters(value: Given<'tlsParams'>): TLSParameters | n
   return value instanceof TLSParameters ? value : new TLSParameters(value)
 }
 
-export function checkTLSContext(value: Given<'tlsContext'>): Exclude<Given<'tlsContext'>, undefined> {
+export function checkTLSContext(
+  value: SecureContext | TLSConnectionOptions | null | undefined,
+): SecureContext | TLSConnectionOptions | null {
   if (value === undefined || value === null) return null
   if (!isObject(value)) {
     throw typeError(`tlsContext must be a SecureContext or an object of options, not ${describeType(value)}`)

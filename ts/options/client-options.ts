@@ -8,6 +8,7 @@ import type { Will, WillLiteral } from '../mqtt/will.js'
 import type { Store } from '../store/store.js'
 import type { Logger } from '../support/logger.js'
 import type { Authentication } from './authentication.js'
+import type { ConnectionAttempt, Fresh } from './connection-attempt.js'
 import type { OfflineQueueOptions } from './offline-queue-options.js'
 import type { ProxySettings, ProxySettingsLiteral } from './proxy-settings.js'
 import type { ReconnectOptions } from './reconnect-options.js'
@@ -21,10 +22,17 @@ export type { Overflow } from '../messages/bounded-queue.js'
 /** An option of the socket: the arguments of setsockopt(2). */
 export type SocketOption = readonly [level: number, name: number, value: number | Uint8Array]
 
-/** Headers of the WebSocket handshake: more of them, or a function that replaces the usual ones. */
+/**
+ * Headers of the WebSocket handshake: more of them, or a function, sync or async, that is asked for each connection. It
+ * gets the usual ones, and the attempt; the first argument has the attempt's members, too. If the result has the
+ * handshake's own headers, it takes the place of the usual ones, as in Python; else it is added to them.
+ */
 export type WebSocketHeaders =
   | Readonly<Record<string, string>>
-  | ((headers: Record<string, string>) => Record<string, string>)
+  | ((
+      headers: Record<string, string> & Pick<ConnectionAttempt, 'host'>,
+      attempt: ConnectionAttempt,
+    ) => Record<string, string> | Promise<Record<string, string>>)
 
 /** Paho's `MQTT_CLEAN_START_FIRST_ONLY`: a clean start when `connect()` is called, not when it reconnects. */
 export const MQTT_CLEAN_START_FIRST_ONLY = 3
@@ -38,15 +46,16 @@ export const MQTT_CLEAN_START_FIRST_ONLY = 3
  */
 export interface ClientOptions {
   /**
-   * The user name, at most 65,535 bytes of UTF-8 (3.1.3.5). An empty one is sent, too.
+   * The user name, at most 65,535 bytes of UTF-8 (3.1.3.5). An empty one is sent, too. May be a function ({@link Fresh}).
    * @defaultValue none
    */
-  username?: string | null | undefined
+  username?: Fresh<string | null | undefined>
   /**
    * The password, at most 65,535 bytes; text goes as UTF-8 (3.1.3.6). It is sent only together with `username`.
+   * May be a function ({@link Fresh}): for a token that expires.
    * @defaultValue none
    */
-  password?: string | Uint8Array | null | undefined
+  password?: Fresh<string | Uint8Array | null | undefined>
   /**
    * Takes the client's log lines; without one nothing is printed. Secrets are in none of them.
    * @defaultValue none
@@ -69,10 +78,10 @@ export interface ClientOptions {
    */
   protocol?: ProtocolVersion | null | undefined
   /**
-   * What the broker publishes when the client is gone without a word (3.1.2.5).
+   * What the broker publishes when the client is gone without a word (3.1.2.5). May be a function ({@link Fresh}).
    * @defaultValue none
    */
-  will?: Will | WillLiteral | null | undefined
+  will?: Fresh<Will | WillLiteral | null | undefined>
   /**
    * MQTT 3.x: false for a session that outlives the connection; needs an `identifier`. A `RangeError` on MQTT 5, which
    * has `cleanStart`.
@@ -143,10 +152,10 @@ export interface ClientOptions {
   /**
    * Turns TLS on: a `SecureContext`, or options of `tls.connect()`. Not together with `tlsParams`. Certificates, keys,
    * versions, ciphers and names are used natively, where a busy event loop delays nothing; a `SecureContext` and
-   * whatever else `tls.connect()` takes, by `node:tls`.
+   * whatever else `tls.connect()` takes, by `node:tls`. May be a function ({@link Fresh}): for renewed certificates.
    * @defaultValue no TLS
    */
-  tlsContext?: SecureContext | TLSConnectionOptions | null | undefined
+  tlsContext?: Fresh<SecureContext | TLSConnectionOptions | null | undefined>
   /**
    * Turns TLS on, with Python's parameters. Not together with `tlsContext`.
    * @defaultValue no TLS
@@ -170,12 +179,13 @@ export interface ClientOptions {
    */
   socketOptions?: Iterable<SocketOption> | null | undefined
   /**
-   * The path of the WebSocket handshake.
+   * The path of the WebSocket handshake, with its query. May be a function ({@link Fresh}): for a signed URL.
    * @defaultValue `/mqtt`
    */
-  websocketPath?: string | null | undefined
+  websocketPath?: Fresh<string | null | undefined>
   /**
-   * Headers of the WebSocket handshake: more of them, or a function that gets the usual ones and replaces them.
+   * Headers of the WebSocket handshake: more of them, or a function that is asked for them before each handshake
+   * ({@link WebSocketHeaders}).
    * @defaultValue the usual ones
    */
   websocketHeaders?: WebSocketHeaders | null | undefined

@@ -1,3 +1,4 @@
+import type { SecureContext, ConnectionOptions as TLSConnectionOptions } from 'node:tls'
 import { type InspectOptions, inspect } from 'node:util'
 import { checkProperties } from '../calls/publish-arguments.js'
 import type { ConnectionWill } from '../engine/binding.js'
@@ -29,7 +30,6 @@ import {
   checkConcurrency,
   checkConnectLength,
   checkHeaders,
-  checkHostname,
   checkIdentifier,
   checkInflight,
   checkKeepalive,
@@ -54,12 +54,13 @@ import {
   type Transport,
   type WebSocketHeaders,
 } from './client-options.js'
+import type { ConnectionAttempt } from './connection-attempt.js'
+import { fixedValue, type Makers, makersOf, makeValues, type Values } from './fresh-values.js'
+import { checkHostname } from './hostname.js'
 import { checkOfflineQueue, type OfflineQueueSettings } from './offline-queue-options.js'
 import type { ProxySettings } from './proxy-settings.js'
 import { checkReconnect, type ReconnectSettings } from './reconnect-options.js'
 import type { TLSParameters } from './tls-parameters.js'
-
-type Given<Key extends keyof ClientOptions> = ClientOptions[Key]
 
 const USUAL_PORT = 1883
 
@@ -78,7 +79,6 @@ export class ClientSettings {
   /** Empty for the broker to choose one. */
   readonly identifier: string
   readonly queueType: QueueType
-  readonly will: ConnectionWill | null
   /** Clean Start, or Clean Session on MQTT 3.x, for a `connect()`. */
   readonly cleanStart: boolean
   /** True when connections that are made again by themselves are to keep the session. */
@@ -104,16 +104,14 @@ export class ClientSettings {
   readonly tlsInsecure: boolean | null
   readonly proxy: ProxySettings | null
   readonly socketOptions: readonly SocketOption[]
-  readonly websocketPath: string | null
   readonly overflow: Overflow
   readonly reconnect: ReconnectSettings | null
   readonly offlineQueue: OfflineQueueSettings | null
   readonly store: Store | null
   readonly manualAcks: boolean
   readonly topicAliases: number
-  readonly #username: string | null
-  readonly #password: Uint8Array | null
-  readonly #tlsContext: Exclude<Given<'tlsContext'>, undefined>
+  readonly #values: Values
+  readonly #makers: Makers
   readonly #websocketHeaders: WebSocketHeaders | null
   readonly #authentication: AuthenticationSettings | null
 
@@ -137,20 +135,23 @@ export class ClientSettings {
     this.identifier = checkIdentifier(this.protocol, options)
     this.maxInflightMessages = checkInflight(options.maxInflightMessages)
     this.maxQueuedOutgoingMessages = checkOutgoing(options.maxQueuedOutgoingMessages)
-    this.#username = checkOptionalText('username', options.username)
-    this.#password = this.#username === null ? null : checkPassword(options.password)
+    this.#makers = makersOf(options)
+    const username = checkOptionalText('username', fixedValue(options.username))
+    const password = checkPassword(fixedValue(options.password))
     this.proxy = checkProxy(options.proxy)
-    this.websocketPath = checkOptionalText('websocketPath', options.websocketPath)
+    const websocketPath = checkOptionalText('websocketPath', fixedValue(options.websocketPath))
     this.#websocketHeaders = checkHeaders(options.websocketHeaders)
-    this.will = checkWill(this.protocol, options.will)
+    const will = checkWill(this.protocol, fixedValue(options.will))
 
     this.tlsParams = checkTLSParameters(options.tlsParams)
-    this.#tlsContext = checkTLSContext(options.tlsContext)
-    if (this.tlsParams !== null && this.#tlsContext !== null) {
+    const tlsContext = checkTLSContext(fixedValue(options.tlsContext))
+    this.#values = { username, password, will, websocketPath, tlsContext }
+    const hasContext = tlsContext !== null || this.#makers.tlsContext !== undefined
+    if (this.tlsParams !== null && hasContext) {
       throw rangeError('SSL/TLS has already been configured.')
     }
     this.tlsInsecure = checkOptionalBoolean('tlsInsecure', options.tlsInsecure)
-    if (this.tlsInsecure !== null && this.tlsParams === null && this.#tlsContext === null) {
+    if (this.tlsInsecure !== null && this.tlsParams === null && !hasContext) {
       throw rangeError('Must configure SSL context before using tls_insecure_set.')
     }
     this.cleanStart = checkCleanStart(this.protocol, options)
@@ -159,8 +160,8 @@ export class ClientSettings {
     const properties = checkProperties(this.protocol, PacketTypes.CONNECT, options.properties)
     this.properties =
       this.protocol === ProtocolVersion.V5 ? Properties.from(PacketTypes.CONNECT, properties ?? {}) : null
-    checkConnectLength(this.properties, this.will)
-    this.hostname = checkHostname(hostname)
+    checkConnectLength(this.properties, will)
+    this.hostname = checkHostname(hostname, 'hostname', this.transport === 'unix')
     this.port = checkPort(port ?? USUAL_PORT)
     this.keepalive = checkKeepalive(options.keepalive)
     this.bindPort = checkBindPort(options.bindPort)
@@ -190,17 +191,35 @@ export class ClientSettings {
     Object.freeze(this)
   }
 
+  /** The attempt that these are for; null for those of all attempts. */
+  get attempt(): ConnectionAttempt | null {
+    return null
+  }
+
   get username(): string | null {
-    return this.#username
+    return this.#values.username
   }
 
   /** Null when there is no user name either. */
   get password(): Uint8Array | null {
-    return this.#password
+    return this.username === null ? null : this.#values.password
   }
 
-  get tlsContext(): Exclude<Given<'tlsContext'>, undefined> {
-    return this.#tlsContext
+  get will(): ConnectionWill | null {
+    return this.#values.will
+  }
+
+  get websocketPath(): string | null {
+    return this.#values.websocketPath
+  }
+
+  get tlsContext(): SecureContext | TLSConnectionOptions | null {
+    return this.#values.tlsContext
+  }
+
+  /** Whether another attempt may have another `tlsContext`. */
+  get isTlsContextFixed(): boolean {
+    return this.#makers.tlsContext === undefined
   }
 
   get websocketHeaders(): WebSocketHeaders | null {
@@ -211,11 +230,26 @@ export class ClientSettings {
     return this.#authentication
   }
 
-  /** The same for another host. */
-  at(hostname: string, port: number): ClientSettings {
-    if (hostname === this.hostname && port === this.port) return this
-    const { username, password, tlsContext, websocketHeaders, authentication } = this
-    const own = { hostname, port, username, password, tlsContext, websocketHeaders, authentication }
+  /**
+   * The same for one attempt: with its host, and with the values that functions give for it.
+   * @param where what errors call the broker
+   * @throws as {@link makeValues}
+   */
+  async for(attempt: ConnectionAttempt, where: string): Promise<ClientSettings> {
+    const made = await makeValues(this.#makers, attempt, this.protocol, where)
+    const values = { ...this.#values, ...made }
+    const password = values.username === null ? null : values.password
+    const { websocketHeaders, authentication, isTlsContextFixed } = this
+    const own = {
+      hostname: attempt.host,
+      port: attempt.port,
+      attempt,
+      ...values,
+      password,
+      websocketHeaders,
+      authentication,
+      isTlsContextFixed,
+    }
     const properties = Object.entries(own).map(([name, value]) => [name, { value }])
     return Object.freeze(Object.create(this, Object.fromEntries(properties)))
   }

@@ -1,4 +1,4 @@
-import { checkText } from '../mqtt/fields.js'
+import type { MqttError } from '../mqtt/errors.js'
 import {
   checkBoolean,
   checkChoice,
@@ -8,6 +8,8 @@ import {
   rangeError,
   typeError,
 } from '../support/validate.js'
+import type { ConnectionAttempt } from './connection-attempt.js'
+import { checkHostname } from './hostname.js'
 
 /** How to come back after the connection was lost. */
 export interface ReconnectOptions {
@@ -46,14 +48,31 @@ export interface ReconnectOptions {
    * @defaultValue false
    */
   initial?: boolean | undefined
+  /**
+   * Decides after a loss, and after each attempt that has failed, whether to go on: true to try again, also where that is
+   * of no use by itself; a number to try again after so many seconds; false to give up. It gets the error, and the
+   * attempt that would be next. Anything else, or an error that it throws, leaves the decision to the client.
+   * @defaultValue what may pass by itself is tried again
+   */
+  retry?: ((error: MqttError, attempt: ConnectionAttempt) => boolean | number | undefined) | null | undefined
 }
 
 /** {@link ReconnectOptions} with nothing left out; every host with its port. */
-export interface ReconnectSettings extends Required<ReconnectOptions> {
+export interface ReconnectSettings extends Required<Omit<ReconnectOptions, 'retry'>> {
+  readonly retry: NonNullable<ReconnectOptions['retry']> | null
   readonly hosts: ReadonlyArray<readonly [host: string, port: number]>
 }
 
-const KEYS = new Set(['minDelay', 'maxDelay', 'maxAttempts', 'hosts', 'order', 'resubscribe', 'initial'])
+const KEYS = new Set([
+  'minDelay',
+  'maxDelay',
+  'maxAttempts',
+  'hosts',
+  'order',
+  'resubscribe',
+  'initial',
+  'retry',
+])
 
 /**
  * The option `reconnect`, checked; null when it is off.
@@ -80,6 +99,7 @@ export function checkReconnect(
     order: checkChoice('reconnect.order', options.order ?? 'given', ['given', 'random']),
     resubscribe: checkBoolean('reconnect.resubscribe', options.resubscribe ?? true),
     initial: checkBoolean('reconnect.initial', options.initial ?? false),
+    retry: checkRetry(options.retry),
   })
 }
 
@@ -90,6 +110,14 @@ function checkDelay(name: string, value: unknown): number {
     throw rangeError(`${name} must be a number of seconds that is finite and not negative, not ${value}`)
   }
   return value
+}
+
+function checkRetry(value: unknown): ReconnectSettings['retry'] {
+  if (value === undefined || value === null) return null
+  if (typeof value !== 'function') {
+    throw typeError(`reconnect.retry must be a function, not ${describeType(value)}`)
+  }
+  return value as NonNullable<ReconnectSettings['retry']>
 }
 
 function checkAttempts(value: unknown): number {
@@ -105,8 +133,8 @@ function checkHosts(value: unknown, port: number): ReconnectSettings['hosts'] {
       if (Array.isArray(entry) && entry.length !== 2) {
         throw typeError('reconnect.hosts must be a list of hosts and of pairs of a host and a port')
       }
-      if (checkText('reconnect.hosts', host) === '') throw rangeError('Invalid host.')
-      return Object.freeze([host, checkInteger('reconnect.hosts: port', ownPort, 1, 65535)] as const)
+      const name = checkHostname(host, 'reconnect.hosts')
+      return Object.freeze([name, checkInteger('reconnect.hosts: port', ownPort, 1, 65535)] as const)
     }),
   )
 }

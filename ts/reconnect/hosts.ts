@@ -93,7 +93,7 @@ function key({ hostname, port }: Host): string {
   return `${hostname} ${port}`
 }
 
-function isSame(one: Host, other: Host): boolean {
+export function isSame(one: Host, other: Host): boolean {
   return key(one) === key(other)
 }
 

@@ -1,10 +1,12 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Binding, ConnectionTls } from '../engine/binding.js'
+import type { TlsRetry } from '../failures/finality.js'
 import { isReset } from '../failures/system-failure.js'
 import type { Link, LinkFields } from './link.js'
 import { LoopbackMeeting, NEEDS_MEETING } from './loopback-meeting.js'
 import { destroyLayers } from './node-socket.js'
+import type { Way } from './way.js'
 
 /** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
 const LINGER = 2000
@@ -14,7 +16,12 @@ const LINGER = 2000
  * and this passes on what comes to either, with its backpressure. Native TLS, if there is any, goes through here.
  */
 export class DuplexBridge implements Link {
+  readonly where: string
+  readonly isSecure: boolean
+  readonly tlsRetry: TlsRetry
   failure: Error | null = null
+  /** TLS on the native side. */
+  private readonly tls: ConnectionTls | null
   readonly drained: Promise<void>
   private setDrained!: () => void
   /** Chunks written to the stream that have not left it. */
@@ -24,18 +31,11 @@ export class DuplexBridge implements Link {
 
   /**
    * @param layers the stream and those below it, the lowest first
-   * @param where what errors call the broker
-   * @param tls for TLS on the native side
-   * @param isSecure whether there is TLS, there or in a layer
+   * @param way what they are the layers of
    * @throws {Error} the native side's end cannot be made
    */
-  static async over(
-    layers: readonly Duplex[],
-    where: string,
-    tls: ConnectionTls | null,
-    isSecure: boolean,
-  ): Promise<DuplexBridge> {
-    const bridge = new DuplexBridge(layers, where, tls, isSecure)
+  static async over(layers: readonly Duplex[], way: Way): Promise<DuplexBridge> {
+    const bridge = new DuplexBridge(layers, way)
     try {
       if (NEEDS_MEETING) bridge.meeting = await LoopbackMeeting.open()
       return bridge
@@ -47,10 +47,12 @@ export class DuplexBridge implements Link {
 
   private constructor(
     private readonly layers: readonly Duplex[],
-    readonly where: string,
-    private readonly tls: ConnectionTls | null,
-    readonly isSecure: boolean,
+    { where, native, isSecure, retry }: Way,
   ) {
+    this.where = where
+    this.tls = native
+    this.isSecure = isSecure
+    this.tlsRetry = retry
     this.drained = new Promise((resolve) => {
       this.setDrained = resolve
     })

@@ -1,4 +1,5 @@
 import type { Binding, ConnectionOptions } from '../engine/binding.js'
+import type { TlsRetry } from '../failures/finality.js'
 
 /** The fields of a connection's options that say where its bytes go. */
 export type LinkFields = Pick<
@@ -12,6 +13,8 @@ export interface Link {
   readonly where: string
   /** Whether there is TLS. */
   readonly isSecure: boolean
+  /** Whether another way can have other options for TLS. */
+  readonly tlsRetry: TlsRetry
   /** What has gone wrong in JavaScript's part of the way. */
   readonly failure: Error | null
   /** Settles when nothing is left in JavaScript's part that is to be sent; null where there is no such part. */

@@ -4,7 +4,8 @@ import type { ConnectionTls } from '../engine/binding.js'
 import { defaultRoots } from './root-certificates.js'
 import { anyHost } from './tls-options.js'
 
-const VERSIONS: Readonly<Record<SecureVersion, number>> = {
+/** The versions of TLS as they are on the wire. */
+export const VERSIONS: Readonly<Record<SecureVersion, number>> = {
   TLSv1: 0x0301,
   'TLSv1.1': 0x0302,
   'TLSv1.2': 0x0303,

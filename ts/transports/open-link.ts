@@ -14,7 +14,6 @@ import { Way } from './way.js'
  */
 export async function openLink(maker: Maker): Promise<Link> {
   const way = await Way.for(maker)
-  const { where, native } = way
-  if (way.isDirect) return await DirectLink.to(maker.settings, where, native)
-  return await DuplexBridge.over(await way.open(), where, native, way.tls !== null)
+  if (way.isDirect) return await DirectLink.to(maker.settings, way)
+  return await DuplexBridge.over(await way.open(), way)
 }

@@ -4,6 +4,7 @@ import tls, {
   type SecureContext,
   type ConnectionOptions as TLSConnectionOptions,
 } from 'node:tls'
+import type { TlsRetry } from '../failures/finality.js'
 import { networkFailure } from '../failures/system-failure.js'
 import { notPemFailure } from '../failures/tls-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
@@ -26,6 +27,14 @@ export async function tlsOptions(settings: ClientSettings): Promise<TLSConnectio
   if (tlsInsecure === false) options.rejectUnauthorized = true
   if (tlsInsecure === true) options.checkServerIdentity = anyHost
   return options
+}
+
+/** Whether a later attempt may have other options, and other contents of the files that they name. */
+export function tlsRetry({ tlsParams, isTlsContextFixed }: ClientSettings): TlsRetry {
+  if (!isTlsContextFixed) return { options: 'later', contents: 'later' }
+  const { caCerts, certfile, keyfile } = tlsParams ?? {}
+  const hasFiles = [caCerts, certfile, keyfile].some((value) => typeof value === 'string' && !isPem(value))
+  return { options: 'never', contents: hasFiles ? 'later' : 'never' }
 }
 
 function fromContext(context: SecureContext | TLSConnectionOptions): TLSConnectionOptions {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TLSConnectionOptions } from 'node:tls'
 import type { ConnectionTls } from '../engine/binding.js'
+import type { TlsRetry } from '../failures/finality.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { ProxySettings } from '../options/proxy-settings.js'
 import { typeError } from '../support/validate.js'
@@ -10,7 +11,8 @@ import { connectSocket, destroyLayers, type Maker, own } from './node-socket.js'
 import { nodeTls } from './node-tls.js'
 import { connectThrough } from './proxies.js'
 import { environmentProxy } from './proxy-environment.js'
-import { tlsOptions } from './tls-options.js'
+import { checkTls } from './tls-checks.js'
+import { tlsOptions, tlsRetry } from './tls-options.js'
 import { webSocket } from './web-socket.js'
 
 /** The parts of a way, the lowest first; each one is over the one before it. */
@@ -27,6 +29,8 @@ export class Way {
     /** The same for the native side, where it can do TLS; then there is no layer of it. */
     readonly native: ConnectionTls | null,
     readonly proxy: ProxySettings | null,
+    /** Whether another way can have other options for TLS. */
+    readonly retry: TlsRetry,
   ) {}
 
   /**
@@ -37,16 +41,23 @@ export class Way {
     const { binding, settings } = maker
     const { transport, hostname, port } = settings
     const isNamed = transport === 'tcp' || transport === 'websockets'
+    const where = placeOf(settings)
+    const retry = tlsRetry(settings)
     const tls = await tlsOptions(settings)
+    if (tls !== null) checkTls(nameFor(settings), tls, where, retry)
     const isNative = mayBeNative && tls !== null && transport !== 'websockets' && binding.hasTls
     const native = isNative ? await nativeTls(nameFor(settings), tls) : null
     const proxy = settings.proxy ?? (isNamed ? environmentProxy(hostname, port) : null)
-    return new Way(maker, placeOf(settings), tls, native, proxy)
+    return new Way(maker, where, tls, native, proxy, retry)
   }
 
   /** The name in the broker's certificate. */
   get tlsHost(): string {
     return nameFor(this.maker.settings)
+  }
+
+  get isSecure(): boolean {
+    return this.tls !== null
   }
 
   /** Whether there is nothing on it that needs a stream in JavaScript. */
@@ -66,12 +77,12 @@ export class Way {
   async open(top: Layer = 'websocket', signal = this.maker.signal, tls = this.tls): Promise<Duplex[]> {
     const maker = { ...this.maker, signal }
     const { settings } = maker
-    const { where, tlsHost } = this
+    const { where, tlsHost, retry } = this
     let stream = await this.lowest(maker)
     const layers = [stream]
     try {
       if (tls !== null && this.native === null && top !== 'socket') {
-        stream = await nodeTls(maker, stream, tlsHost, tls, where)
+        stream = await nodeTls(maker, stream, tlsHost, tls, where, retry)
         layers.push(stream)
       }
       if (settings.transport === 'websockets' && top === 'websocket') {
@@ -95,7 +106,11 @@ export class Way {
 }
 
 /** What errors call a broker: `host:port`, or the path of a unix socket. */
-export function placeOf({ transport, hostname, port }: ClientSettings): string {
+export function placeOf({
+  transport,
+  hostname,
+  port,
+}: Pick<ClientSettings, 'transport' | 'hostname' | 'port'>): string {
   if (transport === 'unix') return hostname
   return `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`
 }

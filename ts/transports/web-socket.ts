@@ -5,8 +5,12 @@ import type { Duplex } from 'node:stream'
 import type { ClientOptions as WebSocketOptions } from 'ws'
 import type { Advice } from '../failures/advice.js'
 import { Failure } from '../failures/failure.js'
-import { failureText } from '../failures/system-failure.js'
+import { failureText, thrownFailure } from '../failures/system-failure.js'
+import { checkHeaders } from '../options/client-option-checks.js'
 import type { ClientSettings } from '../options/client-settings.js'
+import type { ConnectionAttempt } from '../options/connection-attempt.js'
+import { ask } from '../options/fresh-values.js'
+import { typeError } from '../support/validate.js'
 import { own } from './node-socket.js'
 import { loadOptional } from './optional-package.js'
 import { WebSocketStream } from './web-socket-stream.js'
@@ -24,7 +28,6 @@ const CLOSING = 1000
  * @param stream connected with the broker, through TLS for wss
  * @param where what errors call the broker
  * @throws {MqttError} the handshake failed, or the package ws is not installed (`ERR_MQTT_UNSUPPORTED`)
- * @throws what `websocketHeaders` throws
  */
 export async function webSocket(
   stream: Duplex,
@@ -39,18 +42,19 @@ export async function webSocket(
   // What is written to the stream is TLS already: for ws it is ws: in any case.
   address.protocol = 'ws:'
   const answer: Answer = {}
+  let asking: Promise<void> | undefined
   const options: WebSocketOptions & { closeTimeout: number } = {
     createConnection: () => stream as never,
     closeTimeout: CLOSING,
     finishRequest: (request) => {
-      applyHeaders(request, settings)
       request.once('response', (response) => {
         answer.refusal = response
       })
       request.once('upgrade', (response) => {
         answer.upgrade = response
       })
-      request.end()
+      asking = applyHeaders(request, settings, where)
+      asking.then(() => request.end()).catch(() => {})
     },
     headers: { Host: address.host },
     maxPayload: LARGEST_MESSAGE,
@@ -62,18 +66,31 @@ export async function webSocket(
   const packets = new WebSocketStream(socket)
   own(packets, signal)
   try {
-    await once(socket, 'open')
+    await Promise.all([once(socket, 'open'), asking])
     return packets
   } catch (error) {
-    throw new Failure({
-      kind: 'websocket',
-      text: `WebSocket handshake error: ${failureText(error)} (${where})`,
-      code: 'ERR_MQTT_TRANSPORT',
-      advice: adviceFor(answer),
-      subject: settings.websocketPath ?? USUAL_PATH,
-      cause: error,
-    }).error()
+    packets.destroy()
+    throw (Failure.of(error) ?? handshakeFailure(error, answer, settings, where)).error()
   }
+}
+
+function handshakeFailure(
+  error: unknown,
+  answer: Answer,
+  { websocketPath }: ClientSettings,
+  where: string,
+): Failure {
+  const statusCode = answer.refusal?.statusCode
+  if (error instanceof Error && statusCode !== undefined) Object.assign(error, { statusCode })
+  return new Failure({
+    kind: 'websocket',
+    text: `WebSocket handshake error: ${failureText(error)} (${where})`,
+    code: 'ERR_MQTT_TRANSPORT',
+    advice: adviceFor(answer),
+    subject: websocketPath ?? USUAL_PATH,
+    statusCode,
+    cause: error,
+  })
 }
 
 /** What an HTTP server has answered. */
@@ -98,24 +115,53 @@ function addressOf({ hostname, port, websocketPath }: ClientSettings, isSecure: 
   const host = hostname.replace(/%.*$/, '')
   try {
     const root = `ws${isSecure ? 's' : ''}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
-    return new URL(path.startsWith('/') ? path : `/${path}`, root)
+    // Behind the root, not relative to it: two slashes at the beginning are a part of the path.
+    return new URL(`${root}${path.startsWith('/') ? '' : '/'}${path}`)
   } catch {
     const text = 'hostname or websocketPath cannot be part of a URL'
     throw new Failure({ kind: 'websocket', text, code: 'ERR_MQTT_TRANSPORT', retry: 'never' }).error()
   }
 }
 
-/** Adds to the headers of the handshake, or has the user's function replace them. */
-function applyHeaders(request: ClientRequest, { websocketHeaders }: ClientSettings): void {
+/**
+ * Adds to the headers of the handshake, or has the user's function replace them.
+ * @throws {MqttError} the function failed, or gave no headers
+ */
+async function applyHeaders(request: ClientRequest, settings: ClientSettings, where: string): Promise<void> {
+  const { hostname: host, port, websocketHeaders } = settings
   if (websocketHeaders === null) return
   if (typeof websocketHeaders !== 'function') {
-    for (const [name, value] of Object.entries(websocketHeaders)) request.setHeader(name, value)
+    setHeaders(request, websocketHeaders)
     return
   }
   const usual = Object.fromEntries(
     request.getRawHeaderNames().map((name) => [name, String(request.getHeader(name))]),
   )
-  const replaced = websocketHeaders({ ...usual })
-  for (const name of Object.keys(usual)) request.removeHeader(name)
-  for (const [name, value] of Object.entries(replaced)) request.setHeader(name, value)
+  const attempt = settings.attempt ?? { host, port, number: 1, error: null }
+  const given = withMembers({ ...usual }, attempt)
+  const result = await ask('websocketHeaders', () => websocketHeaders(given, attempt), where)
+  try {
+    const headers = checkHeaders(result)
+    if (headers === null || typeof headers === 'function') {
+      throw typeError('websocketHeaders must give an object of headers')
+    }
+    const isWhole = Object.keys(headers).some((name) => name.toLowerCase() === 'sec-websocket-key')
+    if (isWhole) for (const name of Object.keys(usual)) request.removeHeader(name)
+    setHeaders(request, headers)
+  } catch (error) {
+    throw thrownFailure(error, where, 'later').error()
+  }
+}
+
+function setHeaders(request: ClientRequest, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) request.setHeader(name, value)
+}
+
+/** The headers with the members of the attempt, which a copy of the headers does not have. */
+function withMembers(
+  headers: Record<string, string>,
+  attempt: ConnectionAttempt,
+): typeof headers & { host: string } {
+  const members = Object.entries(attempt).map(([name, value]) => [name, { value }])
+  return Object.defineProperties(headers, Object.fromEntries(members)) as typeof headers & { host: string }
 }

@@ -1,0 +1,19 @@
+import type { MqttError } from '../mqtt/errors.js'
+
+/** An attempt to connect, as options that are functions see it. */
+export interface ConnectionAttempt {
+  /** The broker's host, or the path of its socket. */
+  readonly host: string
+  readonly port: number
+  /** Counts the attempts from 1 since `connect()` was called, or since the connection was lost. */
+  readonly number: number
+  /** The loss, or the failure of the attempt before; null for the first attempt of a `connect()`. */
+  readonly error: MqttError | null
+}
+
+/**
+ * A value, or a function that is asked for it before each attempt to connect. If the function throws or rejects, or
+ * gives what the option does not take, the attempt fails, and is tried again as any other; its time counts for the
+ * attempt's.
+ */
+export type Fresh<T> = T | ((attempt: ConnectionAttempt) => T | Promise<T>)
