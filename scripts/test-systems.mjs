@@ -135,7 +135,9 @@ async function use(system, script) {
     'mount -t proc proc "$system/proc"',
     'mount -t sysfs -o ro sysfs "$system/sys"',
     'mount -t tmpfs -o mode=1777 tmpfs "$system/dev/shm"',
-    'exec chroot "$system" "$@"',
+    // The shell stays, as root and as the first process of its namespace: a process that becomes another user's is no longer
+    // ended with its parent, and here all end with the first.
+    'chroot "$system" "$@" || exit $?',
   ]
   return await runApart(lines.join('\n'), [
     system,
