@@ -4,6 +4,12 @@ import type { UserProperty } from '../mqtt/property-codec.js'
 import { CommandError } from './command-error.js'
 import { strftime } from './strftime.js'
 
+/** What a line of JSON tells of a message. */
+export type PrintableMessage = Pick<
+  Message,
+  'topic' | 'payload' | 'qos' | 'retain' | 'mid' | 'properties' | 'text'
+>
+
 /** When a message was printed. */
 export class Moment {
   readonly date: Date
@@ -38,7 +44,7 @@ export function messageJson(message: Message, moment: Moment, payload: unknown, 
  * reads; user properties are a list of pairs, since a name may occur twice; and a payload that is not UTF-8 is
  * `payload_base64`.
  */
-export function messageLine(message: Message, moment: Moment): string {
+export function messageLine(message: PrintableMessage, moment: Moment): string {
   const { payload } = message
   const content = isUtf8(payload)
     ? { payload: message.text() }
@@ -60,7 +66,7 @@ function isoTime({ date, nanoseconds }: Moment): string {
 /** What becomes of user properties, a list of pairs. */
 type PairsForm = (pairs: readonly UserProperty[]) => unknown
 
-function headOf(message: Message, tst: string, formOfPairs: PairsForm): Record<string, unknown> {
+function headOf(message: PrintableMessage, tst: string, formOfPairs: PairsForm): Record<string, unknown> {
   const { topic, qos, retain, payload, mid } = message
   const object: Record<string, unknown> = {
     tst,
@@ -76,7 +82,10 @@ function headOf(message: Message, tst: string, formOfPairs: PairsForm): Record<s
 }
 
 /** By the names that Mosquitto has for them; null when there are none. */
-function propertiesOf({ properties }: Message, formOfPairs: PairsForm): Record<string, unknown> | null {
+function propertiesOf(
+  { properties }: PrintableMessage,
+  formOfPairs: PairsForm,
+): Record<string, unknown> | null {
   if (properties === null || properties.isEmpty()) return null
   const { correlationData, subscriptionIdentifier, userProperty } = properties
   const named: Record<string, unknown> = {

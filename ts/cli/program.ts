@@ -42,6 +42,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'Find out what is wrong with a connection, step by step.',
     load: () => import('./doctor/doctor.js'),
   },
+  store: {
+    description: 'List, check, repair, export and clear a durable store, without a client.',
+    load: () => import('./store/store.js'),
+  },
   completion: {
     description: 'Print the completion script of a shell: bash, zsh or fish.',
     load: () => import('./completion.js'),

@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.js'
 import type { KeptPublish } from './kept-publish.js'
-import { describe, keyOf } from './store-records.js'
+import { asideKey, describe, keyOf } from './store-records.js'
 
 /** Who acts upon what the store has done. */
 export interface JournalOwner {
@@ -15,6 +15,10 @@ interface Note {
   readonly value: Uint8Array | null
   readonly then: (() => void) | null
 }
+
+/** Publishes, and bytes of theirs, that are written as one batch; what is more comes with the next one. */
+const MOST_AT_ONCE = 4096
+const MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
 
 /**
  * Writes what changes in the publishes of QoS 1 and 2 to a store: all that changes in a tick, or while an older batch
@@ -62,6 +66,18 @@ export class Journal {
     this.schedule()
   }
 
+  /**
+   * The flow is over, but its message stays for the operator: it is not sent any more, and nothing but the command
+   * `aiomqtt store` or `dropSetAside()` removes it.
+   */
+  setAside(flow: KeptPublish): void {
+    if (flow.content !== null) {
+      if (flow.key === '') flow.key = keyOf(++this.sequence)
+      this.note(asideKey(flow.key), describe(flow), null)
+    }
+    this.delete(flow)
+  }
+
   /** Resolves when the store has all changes, or has refused them; null if there are none. */
   stored(): Promise<void> | null {
     if (!this.isScheduled && !this.isWriting) return null
@@ -80,6 +96,19 @@ export class Journal {
     this.schedule()
   }
 
+  /** Takes publishes, the first ones first, as many as a batch may have. */
+  private takeSome(): KeptPublish[] {
+    const flows: KeptPublish[] = []
+    let bytes = 0
+    for (const flow of this.puts) {
+      if (flows.length === MOST_AT_ONCE || bytes >= MOST_BYTES_AT_ONCE) break
+      flows.push(flow)
+      bytes += flow.size
+      this.puts.delete(flow)
+    }
+    return flows
+  }
+
   private schedule(): void {
     if (this.isScheduled || this.isWriting || !this.isOpen) return
     this.isScheduled = true
@@ -94,7 +123,7 @@ export class Journal {
       for (const resolve of this.waiting.splice(0)) resolve()
       return
     }
-    const flows = [...this.puts]
+    const flows = this.takeSome()
     const states = flows.map((flow) => ({
       flow,
       identifier: flow.identifier,
@@ -110,7 +139,6 @@ export class Journal {
       // From now on it may be there, and has to be deleted.
       flow.storedIdentifier = Math.max(flow.storedIdentifier, 0)
     }
-    this.puts.clear()
     this.deletions.clear()
     this.notes.clear()
     this.postponed.clear()

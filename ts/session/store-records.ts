@@ -1,4 +1,5 @@
 import { decodePublish, encodePublish, RELEASED } from '../store/message-record.js'
+import { SET_ASIDE } from '../store/set-aside.js'
 import type { Store, StoreRecord } from '../store/store.js'
 import type { Content, KeptPublish } from './kept-publish.js'
 
@@ -40,19 +41,30 @@ export interface StoredSession {
 export async function readStore(store: Store, warn: (text: string) => void): Promise<StoredSession> {
   const flows: FlowRecord[] = []
   const received: number[] = []
+  let last = 0
   for await (const record of store.load(warn)) {
     const identifier = parseReceipt(record)
     if (identifier !== null) received.push(identifier)
+    // A message that is set aside keeps its number, which no other one may have.
+    if (record[0].startsWith(SET_ASIDE)) last = Math.max(last, Number(record[0].slice(SET_ASIDE.length)) || 0)
     const flow = parse(record)
     if (typeof flow === 'string') warn(`The store's record ${record[0]} is ignored: ${flow}`)
     else if (flow !== null) flows.push(flow)
   }
-  return { flows, received, last: flows.at(-1)?.sequence ?? 0 }
+  return { flows, received, last: Math.max(last, flows.at(-1)?.sequence ?? 0) }
 }
 
 /** @param sequence the number of the flow, from 1 */
 export function keyOf(sequence: number): string {
   return `${PREFIX}${String(sequence).padStart(DIGITS, '0')}`
+}
+
+/**
+ * The key of a message that is set aside.
+ * @param key the one that it had
+ */
+export function asideKey(key: string): string {
+  return SET_ASIDE + key.slice(PREFIX.length)
 }
 
 /** The key of an incoming message's record. */

@@ -10,17 +10,20 @@ const KEPT = 'records.old'
 const BEGINNING = 4
 const ALL = 2 ** 31 - 1
 
+/** Whether the store is one of the first version. */
+export async function isOld(files: Files): Promise<boolean> {
+  if (!(await files.list()).includes(ACTIVE)) return false
+  return await withFile(files, ACTIVE, async (file) => isOldLayout(await file.read(0, BEGINNING)))
+}
+
 /**
  * Writes a file of the first version anew, and puts the result in its place. If not all of it could be read, it stays
  * there under another name.
  * @returns what could not be read
  */
 export async function migrate(files: Files): Promise<StoreLoss[]> {
-  if (!(await files.list()).includes(ACTIVE)) return []
-  const old = await withFile(files, ACTIVE, async (file) =>
-    isOldLayout(await file.read(0, BEGINNING)) ? await file.read(0, Math.min(await file.size(), ALL)) : null,
-  )
-  if (old === null) return []
+  if (!(await isOld(files))) return []
+  const old = await withFile(files, ACTIVE, async (file) => file.read(0, Math.min(await file.size(), ALL)))
   const { records, read, unknown } = readOldLayout(old)
   const losses: StoreLoss[] = unknown.map((key) => ({ file: KEPT, kind: 'damaged', at: 0, bytes: 0, key }))
   if (read < old.length) {

@@ -144,6 +144,13 @@ export class SegmentedLog {
     }
   }
 
+  /** Writes all that can be read to a new file, and removes those before it. */
+  async rewrite(): Promise<void> {
+    await this.#begin()
+    const { number } = this.#catalog.last as Segment
+    while ((this.#catalog.segments[0] as Segment).number < number) await this.#empty()
+  }
+
   /** Writes at the end of the last file. If that fails, the file ends where it did. */
   async #appending(
     isSynced: boolean,
