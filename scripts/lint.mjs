@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
+import { checkBoundary } from './boundary.mjs'
 import { setup } from './setup.mjs'
 import { at, Failure, filesBelow, findProgram, isMain, main, run, runPackage, say } from './steps.mjs'
 
@@ -17,6 +18,8 @@ import { at, Failure, filesBelow, findProgram, isMain, main, run, runPackage, sa
 export function lint({ write = false } = {}) {
   say('Biome')
   runPackage('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', ...(write ? ['--write'] : []), '.'])
+  say('The native boundary')
+  checkBoundary({ write })
   say('clang-format')
   const mode = write ? ['-i'] : ['--dry-run', '--Werror']
   runPackage('clang-format-node/build/cli.js', [...mode, ...nativeFiles(/\.(cpp|h)$/)])

@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "addon/options.h"
-#include "engine/engine.h"
-#include "paho/seam.h"
+#include "paho/hooks.h"
 #include "platform/file_lock.h"
 #include "platform/loopback.h"
 #include "platform/socket.h"
@@ -35,8 +34,7 @@ void on_trace(int level, const char* text) noexcept {
                     std::char_traits<char>::length(text));
   for (const auto& inbox : audience().inboxes) {
     Inbox::Writer writer(*inbox);
-    writer.append({event::kTrace, 0, static_cast<std::uint32_t>(level), 0,
-                   static_cast<std::uint32_t>(bytes.size())},
+    writer.append(make_record(event::kTrace, 0, static_cast<std::uint32_t>(level), bytes.size()),
                   bytes);
   }
 }
@@ -45,7 +43,7 @@ void set_traced(const std::shared_ptr<Inbox>& inbox, bool traced) {
   const std::lock_guard lock(audience().mutex);
   std::erase(audience().inboxes, inbox);
   if (traced) audience().inboxes.push_back(inbox);
-  seam::set_trace_listener(audience().inboxes.empty() ? nullptr : on_trace);
+  set_trace_listener(audience().inboxes.empty() ? nullptr : on_trace);
 }
 
 SharedBuffer copy_of(const Napi::Uint8Array& payload) {
@@ -80,10 +78,10 @@ Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
   doorbell_.emplace(env, info[0]);
   inbox_ = std::make_shared<Inbox>(
       [this] {
-        const auto exit_waits = Engine::instance().hold_off_exit();
+        const auto exit_waits = engine_.gate().hold_off_exit();
         doorbell_->ring();
       },
-      [this] { Engine::instance().io().resume_all(inbox_); });
+      [this] { engine_.resume_all(inbox_); });
   // After the doorbell was made, hence before Node takes the doorbell down.
   env.AddCleanupHook([this] { teardown(); });
   return env.Undefined();
@@ -91,7 +89,7 @@ Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
 
 void Environment::teardown() noexcept {
   set_traced(inbox_, false);
-  Engine::instance().abandon(inbox_);
+  engine_.abandon(inbox_);
   doorbell_->release();
 }
 
@@ -107,7 +105,7 @@ Napi::Value Environment::release(const Napi::CallbackInfo& info) {
 
 Napi::Value Environment::open(const Napi::CallbackInfo& info) {
   ConnectionOptions options = read_connection_options(info[0].As<Napi::Object>());
-  return Napi::Number::New(info.Env(), Engine::instance().open(std::move(options), inbox_));
+  return Napi::Number::New(info.Env(), engine_.open(std::move(options), inbox_));
 }
 
 Napi::Value Environment::stage(const Napi::CallbackInfo& info) {
@@ -144,14 +142,13 @@ Napi::Value Environment::submit(const Napi::CallbackInfo& info) {
   const auto commands = info[0].As<Napi::Uint8Array>();
   const std::size_t size =
       std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(), commands.ByteLength());
-  Engine::instance().api().submit({commands.Data(), commands.Data() + size}, inbox_,
-                                  std::exchange(staged_, {}));
+  engine_.submit({commands.Data(), commands.Data() + size}, inbox_, std::exchange(staged_, {}));
   return info.Env().Undefined();
 }
 
 Napi::Value Environment::pause(const Napi::CallbackInfo& info) {
-  Engine::instance().pause(info[0].As<Napi::Number>().Uint32Value(), inbox_,
-                           info[1].As<Napi::Boolean>().Value());
+  engine_.pause(info[0].As<Napi::Number>().Uint32Value(), inbox_,
+                info[1].As<Napi::Boolean>().Value());
   return info.Env().Undefined();
 }
 
@@ -159,7 +156,8 @@ Napi::Value Environment::drain(const Napi::CallbackInfo& info) {
   auto slab = info[0].As<Napi::Uint8Array>();
   auto index = info[2].As<Napi::Uint32Array>();
   const std::size_t offset = info[1].As<Napi::Number>().Uint32Value();
-  if (offset > slab.ByteLength() || index.ElementLength() < Inbox::kRecordsAChunk * kRecordWords) {
+  if (offset > slab.ByteLength() ||
+      index.ElementLength() < Inbox::kRecordsAChunk * record::kWords) {
     Napi::RangeError::New(info.Env(), "drain() needs room for a chunk")
         .ThrowAsJavaScriptException();
     return info.Env().Undefined();
@@ -185,13 +183,12 @@ Napi::Value Environment::lend(const Napi::CallbackInfo& info) {
 // [bytes received, bytes sent, round trip in seconds or -1]; false if there is no such connection.
 Napi::Value Environment::traffic(const Napi::CallbackInfo& info) {
   auto array = info[1].As<Napi::Float64Array>();
-  const auto connection = Engine::instance().find(info[0].As<Napi::Number>().Uint32Value());
-  if (!connection || array.ElementLength() < 3) return Napi::Boolean::New(info.Env(), false);
+  const auto traffic = engine_.traffic(info[0].As<Napi::Number>().Uint32Value());
+  if (!traffic || array.ElementLength() < 3) return Napi::Boolean::New(info.Env(), false);
   double* const into = array.Data();
-  const Traffic traffic = connection->traffic();
-  into[0] = static_cast<double>(traffic.received);
-  into[1] = static_cast<double>(traffic.sent);
-  into[2] = traffic.round_trip_us < 0 ? -1 : static_cast<double>(traffic.round_trip_us) / 1e6;
+  into[0] = static_cast<double>(traffic->received);
+  into[1] = static_cast<double>(traffic->sent);
+  into[2] = traffic->round_trip_us < 0 ? -1 : static_cast<double>(traffic->round_trip_us) / 1e6;
   return Napi::Boolean::New(info.Env(), true);
 }
 

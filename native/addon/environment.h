@@ -12,6 +12,7 @@
 
 #include "addon/doorbell.h"
 #include "addon/napi_setup.h"
+#include "engine/engine.h"
 #include "engine/inbox.h"
 
 namespace aiomqtt {
@@ -41,6 +42,7 @@ class Environment final : public Napi::Addon<Environment> {
 
   void teardown() noexcept;
 
+  Engine& engine_ = Engine::instance();
   std::optional<Doorbell> doorbell_;
   std::shared_ptr<Inbox> inbox_;
   // Payloads of commands that are still to be submitted.

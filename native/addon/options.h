@@ -2,7 +2,7 @@
 #pragma once
 
 #include "addon/napi_setup.h"
-#include "engine/connection.h"
+#include "engine/connection_options.h"
 
 namespace aiomqtt {
 

@@ -75,14 +75,14 @@ int main(int argc, char** argv) {
   Bell bell;
   Engine& engine = Engine::instance();
   std::shared_ptr<Inbox> inbox;
-  inbox = std::make_shared<Inbox>([&bell] { bell.ring(); }, [&] { engine.io().resume_all(inbox); });
+  inbox = std::make_shared<Inbox>([&bell] { bell.ring(); }, [&] { engine.resume_all(inbox); });
   ConnectionOptions options;
   options.addresses = {{"127.0.0.1", port, AF_INET}};
   options.fields.identifier = "engine-bench";
   const std::uint32_t connection = engine.open(std::move(options), inbox);
 
   std::vector<std::uint8_t> slab(4 * Inbox::kBytesAChunk);
-  std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * kRecordWords);
+  std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * record::kWords);
   std::uint64_t got = 0;
   std::uint64_t looked_at = 0;
   auto started = std::chrono::steady_clock::now();
@@ -98,15 +98,15 @@ int main(int argc, char** argv) {
       continue;
     }
     for (std::size_t i = 0; i < drained.records; ++i) {
-      const std::uint32_t* const record = &index[i * kRecordWords];
-      const std::uint32_t kind = record[0] & 0xff;
-      if (kind == event::kOpened) engine.api().submit(subscribe_command(connection, qos), inbox);
+      const std::uint32_t* const words = &index[i * record::kWords];
+      const std::uint32_t kind = words[0] & 0xff;
+      if (kind == event::kOpened) engine.submit(subscribe_command(connection, qos), inbox);
       if (kind == event::kClosed) {
-        std::fprintf(stderr, "the connection ended: cause %u\n", record[2]);
+        std::fprintf(stderr, "the connection ended: cause %u\n", words[2]);
         return 1;
       }
       if (kind != event::kMessage) continue;
-      looked_at += slab[record[3] + record[4] + record[5]] + record[2];
+      looked_at += slab[words[3] + words[4] + words[5]] + words[2];
       if (++got == warm_up) {
         started = std::chrono::steady_clock::now();
         cpu_before = cpu_seconds();

@@ -1,6 +1,6 @@
 #include "engine/api_thread.h"
 
-#include "engine/engine.h"
+#include "engine/io_thread.h"
 
 namespace aiomqtt {
 namespace {
@@ -46,7 +46,7 @@ void ApiThread::post(Task task) {
 void ApiThread::turn() {
   this_is_the_api_thread = true;
   for (;;) {
-    Engine::instance().park_if_exiting();
+    gate_.park_if_exiting();
     if (run()) return;
     flush();
     std::unique_lock lock(mutex_);
@@ -72,19 +72,20 @@ bool ApiThread::run() {
         finished = run_commands(task);
         break;
       case Task::Kind::kEstablish:
-        if (!task.connection->ended() && !task.connection->closing()) task.connection->establish();
+        if (!task.connection->ended() && !task.connection->state().closing) {
+          task.connection->api().establish(*task.connection);
+        }
         break;
       case Task::Kind::kFeed:
         current_ = task.connection.get();
-        if (!task.connection->ended()) finished = task.connection->outbound().feed(done_);
+        if (!task.connection->ended()) finished = task.connection->api().feed(done_);
         note_done(task.connection);
         break;
       case Task::Kind::kRelease:
         // Paho holds no command of this handle: it was posted when the connection had ended, so
-        // what was run before in this turn is of other connections. Nor is it in the middle of a
-        // packet (Connection::release()).
-        task.connection->release();
-        Engine::instance().forget(task.connection->number());
+        // what was run before in this turn is of other connections.
+        let_go(*task.connection);
+        connections_.forget(task.connection->number());
         break;
     }
     if (finished) {
@@ -101,10 +102,10 @@ bool ApiThread::run_commands(Task& task) {
   std::shared_ptr<Connection> connection;
   while (cursor_ < task.commands.size()) {
     const Bytes rest = Bytes(task.commands).subspan(cursor_);
-    const CommandView command(rest.first(CommandView(rest).word(0)));
+    const CommandView command(rest.first(CommandView(rest).word(command::kLength)));
     if (!connection || connection->number() != command.connection()) {
       if (connection) note_done(connection);
-      connection = Engine::instance().find(command.connection());
+      connection = connections_.find(command.connection());
       if (connection && connection->inbox() != task.owner) connection = nullptr;
       current_ = connection.get();
     }
@@ -112,11 +113,7 @@ bool ApiThread::run_commands(Task& task) {
     if (command.kind() == command::kClose && paho_has_work_) break;
     const SharedBuffer payload = take_staged(task, command);
     if (connection && !connection->ended()) {
-      if (command.kind() == command::kClose) {
-        close(connection, (command.flags() & 1) != 0, static_cast<std::uint8_t>(command.word(4)));
-      } else if (connection->outbound().paho().exists() && !connection->closing()) {
-        connection->submit(command, payload, done_);
-      }
+      run_command(connection, command, payload);
     }
     cursor_ += command.bytes().size();
     run += command.bytes().size() + (payload ? payload->size() : 0);
@@ -126,9 +123,25 @@ bool ApiThread::run_commands(Task& task) {
   return cursor_ == task.commands.size();
 }
 
+void ApiThread::run_command(const std::shared_ptr<Connection>& connection, CommandView command,
+                            const SharedBuffer& payload) {
+  if (command.kind() == command::kClose) {
+    close(connection, (command.flags() & close::kForce) != 0,
+          static_cast<std::uint8_t>(command.word(close::kReason)));
+    return;
+  }
+  ApiHalf& half = connection->api();
+  if (!half.takes_commands()) return;
+  const auto [must_flush, held_pubrec] = half.submit(command, payload, done_);
+  if (must_flush) note_unflushed(connection);
+  if (held_pubrec) {
+    io_.hand_pubrec(connection, held_pubrec->packet_identifier, held_pubrec->code);
+  }
+}
+
 SharedBuffer ApiThread::take_staged(Task& task, CommandView command) {
   const bool has_staged = command.kind() == command::kPublish &&
-                          (command.flags() & command::kStaged) != 0 && !task.staged.empty();
+                          (command.flags() & publish::kStaged) != 0 && !task.staged.empty();
   if (!has_staged) return nullptr;
   SharedBuffer payload = std::move(task.staged.front());
   task.staged.pop_front();
@@ -139,17 +152,22 @@ void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force,
                       std::uint8_t reason) {
   if (!force) {
     if (reason == reason::kSuccess) {
-      connection->note_closing();
-      connection->release();
+      connection->state().note_closing();
+      let_go(*connection);
     } else {
-      connection->disconnect(reason);
+      connection->api().disconnect(reason);
     }
     connection->output().flush();
     // What was done before is told before the end is.
     note_done(connection);
     flush();
   }
-  Engine::instance().io().close(connection, force);
+  io_.close(connection, force);
+}
+
+void ApiThread::let_go(Connection& connection) {
+  const auto paho_waits = io_.hold_off_paho();
+  connection.api().release();
 }
 
 void ApiThread::note_done(const std::shared_ptr<Connection>& connection) {
@@ -175,7 +193,8 @@ void ApiThread::report() {
   for (const Reports& reports : reports_) {
     Inbox::Writer writer(*reports.connection->inbox());
     for (const Outbound::Done& done : reports.done) {
-      writer.append({event::kDone, reports.connection->number(), done.operation, 0, 0, done.code});
+      writer.append(
+          make_record(event::kDone, reports.connection->number(), done.operation, 0, done.code));
     }
   }
   reports_.clear();
@@ -186,7 +205,7 @@ void ApiThread::note_unflushed(std::shared_ptr<Connection> connection) {
 }
 
 std::uint16_t ApiThread::assign_packet_identifier() {
-  return current_ == nullptr ? std::uint16_t{0} : current_->outbound().assign_packet_identifier();
+  return current_ == nullptr ? std::uint16_t{0} : current_->api().assign_packet_identifier();
 }
 
 }  // namespace aiomqtt

@@ -11,11 +11,18 @@
 #include <vector>
 
 #include "engine/connection.h"
+#include "engine/connections.h"
+#include "engine/exit_gate.h"
 
 namespace aiomqtt {
 
+class IoThread;
+
 class ApiThread {
  public:
+  ApiThread(IoThread& io, Connections& connections, ExitGate& gate) noexcept
+      : io_(io), connections_(connections), gate_(gate) {}
+
   // -- any thread --
   // Commands of one environment: only its own connections are touched. `staged`: the payloads of
   // those PUBLISH commands that do not have them among their bytes, in their order.
@@ -26,7 +33,7 @@ class ApiThread {
   // The connection has ended: destroy its handle and forget it.
   void release(std::shared_ptr<Connection> connection);
 
-  // -- API thread, from the seam --
+  // -- API thread, by way of Paho (paho/hooks.h) --
   // Paho's send thread has nothing to do. Returns when Paho has commands to process.
   void turn();
   // Paho's command list got something, or might have.
@@ -51,16 +58,25 @@ class ApiThread {
   // Runs tasks until there are none, or Paho must work first. True: Paho must work.
   bool run();
   bool run_commands(Task& task);
+  void run_command(const std::shared_ptr<Connection>& connection, CommandView command,
+                   const SharedBuffer& payload);
   // The payload that was handed over beside this command; null if it has none.
   static SharedBuffer take_staged(Task& task, CommandView command);
   // Graceful: Paho writes DISCONNECT; what still waits for its turn is not sent.
   void close(const std::shared_ptr<Connection>& connection, bool force, std::uint8_t reason);
+  // Paho is in the middle of no packet meanwhile.
+  void let_go(Connection& connection);
   // What is over already is told after the next flush: a caller that hears of it knows that the
   // bytes have gone to the kernel, or as far as the kernel takes them.
   void note_done(const std::shared_ptr<Connection>& connection);
   void report();
   void flush();
 
+  IoThread& io_;
+  Connections& connections_;
+  ExitGate& gate_;
+
+  // Any thread, under the lock; it is held while nothing else is called.
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Task> posted_;

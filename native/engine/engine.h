@@ -2,59 +2,70 @@
 //
 // It is made on first use and never destroyed: its threads run until the process is gone. At exit
 // they park, so that they touch nothing while the process is taken down around them.
+//
+// Any thread; what it has guards itself.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <optional>
+#include <vector>
 
 #include "engine/api_thread.h"
 #include "engine/connection.h"
+#include "engine/connections.h"
+#include "engine/exit_gate.h"
 #include "engine/inbox.h"
 #include "engine/io_thread.h"
+#include "paho/hooks.h"
 
 namespace aiomqtt {
 
-class Engine {
+class Engine final : private PahoHooks {
  public:
   static Engine& instance();
 
   // Starts connecting; the connection's number.
   std::uint32_t open(ConnectionOptions options, std::shared_ptr<Inbox> inbox);
+  // Commands of one environment: see ApiThread::submit().
+  void submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
+              std::deque<SharedBuffer> staged = {});
   // Stops reading what the broker sends to this environment's connection, or reads again.
   void pause(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, bool paused);
+  // The inbox was full and has room again.
+  void resume_all(std::shared_ptr<Inbox> inbox);
   // The environment goes: its inbox takes nothing more, its connections end.
   void abandon(const std::shared_ptr<Inbox>& inbox);
+  // What a connection has moved; nothing if there is none.
+  [[nodiscard]] std::optional<Traffic> traffic(std::uint32_t number) const;
 
-  ApiThread& api() noexcept { return api_; }
-  IoThread& io() noexcept { return io_; }
-
-  [[nodiscard]] std::shared_ptr<Connection> find(std::uint32_t number);
-  void forget(std::uint32_t number);
-
-  // Blocks the calling engine thread for good once the process is exiting.
-  void park_if_exiting() noexcept {
-    if (exiting_.load(std::memory_order_acquire)) park();
-  }
-  // Holds off the exit handler: nothing of Node's is touched after it has run.
-  [[nodiscard]] std::unique_lock<std::mutex> hold_off_exit();
+  ExitGate& gate() noexcept { return gate_; }
 
  private:
   Engine() = default;
   void start_threads();
-  [[noreturn]] static void park() noexcept;
-  void on_exit() noexcept;
 
-  ApiThread api_;
-  IoThread io_;
+  // -- Paho's threads --
+  void wait_for_commands() noexcept override { api_.turn(); }
+  void note_command() noexcept override { api_.note_paho_signal(); }
+  std::uint16_t assign_packet_identifier() noexcept override {
+    return api_.assign_packet_identifier();
+  }
+  std::uint32_t next_packet() noexcept override { return io_.next(); }
+  const std::uint8_t* take(std::uint32_t connection, std::size_t size) noexcept override {
+    return io_.take_for_paho(connection, size);
+  }
+  bool has_connection(std::uint32_t connection) noexcept override;
+  void write(std::uint32_t connection, PahoPacket packet) noexcept override;
+
+  ExitGate gate_;
+  Connections connections_;
+  // Each posts to the other.
+  IoThread io_{api_, gate_};
+  ApiThread api_{io_, connections_, gate_};
   std::once_flag started_;
-  std::mutex mutex_;
-  std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> connections_;
-  std::uint32_t last_number_ = 0;
-  std::atomic<bool> exiting_{false};
-  std::mutex exit_mutex_;
 };
 
 }  // namespace aiomqtt

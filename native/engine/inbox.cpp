@@ -8,31 +8,31 @@ namespace {
 constexpr std::size_t kSpareChunks = 16;
 }
 
-void Inbox::Writer::append(Record record, Bytes first, Bytes second, Bytes third) {
+void Inbox::Writer::append(Record words, Bytes first, Bytes second, Bytes third) {
   if (inbox_.closed_) return;
   const std::size_t size = first.size() + second.size() + third.size();
-  inbox_.size_ += size + sizeof record;
+  inbox_.size_ += size + sizeof words;
   Chunk& chunk = inbox_.chunk_for(size);
-  record[3] = static_cast<std::uint32_t>(chunk.bytes.size());
-  chunk.words.insert(chunk.words.end(), record.begin(), record.end());
+  words[record::kOffset] = static_cast<std::uint32_t>(chunk.bytes.size());
+  chunk.words.insert(chunk.words.end(), words.begin(), words.end());
   chunk.bytes.append(first);
   chunk.bytes.append(second);
   chunk.bytes.append(third);
 }
 
-void Inbox::Writer::append_whole(Record record, RawBuffer bytes, std::size_t offset) {
+void Inbox::Writer::append_whole(Record words, RawBuffer bytes, std::size_t offset) {
   if (inbox_.closed_) return;
-  inbox_.size_ += bytes.size() + sizeof record;
+  inbox_.size_ += bytes.size() + sizeof words;
   Chunk& chunk = inbox_.new_chunk();
-  record[3] = static_cast<std::uint32_t>(offset);
-  chunk.words.insert(chunk.words.end(), record.begin(), record.end());
+  words[record::kOffset] = static_cast<std::uint32_t>(offset);
+  chunk.words.insert(chunk.words.end(), words.begin(), words.end());
   chunk.bytes = std::move(bytes);
 }
 
 Inbox::Chunk& Inbox::chunk_for(std::size_t bytes) {
   if (!chunks_.empty()) {
     Chunk& last = *chunks_.back();
-    const bool has_room = last.words.size() < kRecordsAChunk * kRecordWords &&
+    const bool has_room = last.words.size() < kRecordsAChunk * record::kWords &&
                           last.lent + last.bytes.size() + bytes <= kBytesAChunk;
     if (has_room) return last;
   }
@@ -94,10 +94,10 @@ Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
   if (!chunk->bytes.empty()) {
     std::memcpy(slab.data() + offset, chunk->bytes.data(), chunk->bytes.size());
   }
-  const std::size_t records = chunk->words.size() / kRecordWords;
+  const std::size_t records = chunk->words.size() / record::kWords;
   std::memcpy(index.data(), chunk->words.data(), chunk->words.size() * sizeof(std::uint32_t));
   for (std::size_t i = 0; i < records; ++i) {
-    index[i * kRecordWords + 3] += static_cast<std::uint32_t>(offset);
+    index[i * record::kWords + record::kOffset] += static_cast<std::uint32_t>(offset);
   }
   recycle(std::move(chunk));
   return {records, 0};

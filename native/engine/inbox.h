@@ -5,7 +5,6 @@
 // Writer for a burst. The doorbell rings at most once between two drains that found nothing.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -14,37 +13,20 @@
 #include <span>
 #include <vector>
 
+#include "engine/records.h"
 #include "engine/topic_table.h"
 #include "mqtt/raw_buffer.h"
 #include "mqtt/wire.h"
 
 namespace aiomqtt {
 
-namespace event {
-inline constexpr std::uint32_t kMessage = 1;
-inline constexpr std::uint32_t kTopic = 2;
-inline constexpr std::uint32_t kOpened = 3;
-inline constexpr std::uint32_t kClosed = 4;
-inline constexpr std::uint32_t kDone = 5;
-inline constexpr std::uint32_t kTrace = 6;
-inline constexpr std::uint32_t kSession = 7;
-inline constexpr std::uint32_t kReceived = 8;
-inline constexpr std::uint32_t kReleased = 9;
-inline constexpr std::uint32_t kAuth = 10;
-}  // namespace event
-
-// Eight words; word 3 is always the offset of the record's bytes. ts/engine/binding.ts lists them
-// all.
-inline constexpr std::size_t kRecordWords = 8;
-using Record = std::array<std::uint32_t, kRecordWords>;
-
 class Inbox {
  public:
-  static constexpr std::size_t kRecordsAChunk = 1024;
+  static constexpr std::size_t kRecordsAChunk = record::kLimit;
   // Small, because a message that JavaScript keeps may keep the whole chunk it came in.
-  static constexpr std::size_t kBytesAChunk = 8 * 1024;
+  static constexpr std::size_t kBytesAChunk = chunk::kBytes;
   // A message of this size is not copied on its way to JavaScript.
-  static constexpr std::size_t kLentFrom = 64 * 1024;
+  static constexpr std::size_t kLentFrom = large::kFrom;
   // While JavaScript is too busy to drain, reading stops at kFullAt bytes, as it does in a client
   // that reads on the event loop, and goes on below kRoomAt.
   static constexpr std::size_t kFullAt = 16 * 1024 * 1024;

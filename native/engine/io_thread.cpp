@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/api_thread.h"
 #include "engine/clock.h"
-#include "engine/engine.h"
 
 namespace aiomqtt {
 namespace {
@@ -13,8 +13,8 @@ Bytes bytes_of(const std::string& text) noexcept {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-Ending transport_ending(const Connection& connection, Ending::Step step, int error) {
-  return {Ending::kTransport, step, error, bytes_of(connection.peer)};
+Ending transport_ending(Connection& connection, Ending::Step step, int error) {
+  return {Ending::kTransport, step, error, bytes_of(connection.io().peer)};
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ std::uint32_t IoThread::next() {
   for_paho_ = {};
   if (paho_reads_now_.owns_lock()) paho_reads_now_.unlock();
   for (;;) {
-    Engine::instance().park_if_exiting();
+    gate_.park_if_exiting();
     if (reading_ && work_through_burst()) {
       paho_reads_now_.lock();
       return reading_->number();
@@ -113,15 +113,15 @@ void IoThread::run_posts() {
         end(post.connection, {Ending::kAborted, 0, 0, {}});
         break;
       case Post::Kind::kPause:
-        if (!post.connection->ended()) post.connection->pause(Connection::kByConsumer);
+        if (!post.connection->ended()) post.connection->io().pause(IoHalf::kByConsumer);
         break;
       case Post::Kind::kResume:
-        post.connection->resume(Connection::kByConsumer, now_ms());
+        post.connection->io().resume(IoHalf::kByConsumer, now_ms());
         read_again_if_more(post.connection);
         break;
       case Post::Kind::kRoom:
         for (const auto& connection : connections_of(*post.inbox)) {
-          connection->resume(Connection::kByInbox, now_ms());
+          connection->io().resume(IoHalf::kByInbox, now_ms());
           read_again_if_more(connection);
         }
         break;
@@ -148,16 +148,17 @@ std::vector<std::shared_ptr<Connection>> IoThread::connections_of(const Inbox& i
 }
 
 void IoThread::start_connecting(const std::shared_ptr<Connection>& connection) {
+  IoHalf& half = connection->io();
   connecting_.emplace(connection->number(), connection);
-  ConnectionOptions& options = connection->options();
+  StreamOptions& options = half.stream_options;
   if (options.descriptor) {
     on_socket(connection, std::make_unique<SocketStream>(std::move(options.descriptor),
                                                          SocketStream::Kind::kLocal));
     return;
   }
-  connection->connector = std::make_unique<Connector>(
+  half.connector = std::make_unique<Connector>(
       std::move(options.addresses), std::move(options.socket), poller_, connection->number());
-  on_connector(connection, connection->connector->start(Clock::now()));
+  on_connector(connection, half.connector->start(Clock::now()));
 }
 
 void IoThread::on_event(const Poller::Event& event) {
@@ -178,46 +179,49 @@ void IoThread::on_event(const Poller::Event& event) {
   }
   if (const auto found = connecting_.find(number); found != connecting_.end()) {
     const std::shared_ptr<Connection> connection = found->second;
-    if (connection->handshaking) {
+    IoHalf& half = connection->io();
+    if (half.handshaking) {
       on_handshake(connection);
       return;
     }
-    on_connector(connection, connection->connector->on_ready(event.token.part, Clock::now()));
+    on_connector(connection, half.connector->on_ready(event.token.part, Clock::now()));
   }
 }
 
 void IoThread::on_connector(const std::shared_ptr<Connection>& connection, Connector::State state) {
+  IoHalf& half = connection->io();
   if (state == Connector::State::kConnecting) return;
-  Connector& connector = *connection->connector;
-  connection->peer = connector.address();
+  Connector& connector = *half.connector;
+  half.peer = connector.address();
   if (state == Connector::State::kFailed) {
     end(connection, transport_ending(*connection, Ending::kConnecting, connector.error()));
     return;
   }
   std::unique_ptr<Stream> socket = connector.take_stream();
-  connection->connector.reset();
+  half.connector.reset();
   on_socket(connection, std::move(socket));
 }
 
 void IoThread::on_socket(const std::shared_ptr<Connection>& connection,
                          std::unique_ptr<Stream> socket) {
-  const std::optional<TlsOptions>& tls = connection->options().tls;
+  IoHalf& half = connection->io();
+  const std::optional<TlsOptions>& tls = half.stream_options.tls;
   if (!tls) {
     on_stream_up(connection, std::move(socket));
     return;
   }
   TlsError error;
-  connection->handshaking = TlsStream::make(std::move(socket), *tls, error);
-  if (!connection->handshaking) {
+  half.handshaking = TlsStream::make(std::move(socket), *tls, error);
+  if (!half.handshaking) {
     end(connection, {Ending::kTls, 0, 0, bytes_of(error.text)});
     return;
   }
-  poller_.add(connection->handshaking->descriptor(), {connection->number(), kStreamPart}, 0);
+  poller_.add(half.handshaking->descriptor(), {connection->number(), kStreamPart}, 0);
   on_handshake(connection);
 }
 
 void IoThread::on_handshake(const std::shared_ptr<Connection>& connection) {
-  TlsStream& stream = *connection->handshaking;
+  TlsStream& stream = *connection->io().handshaking;
   const Poller::Token token{connection->number(), kStreamPart};
   TlsError error;
   int system_error = 0;
@@ -238,46 +242,47 @@ void IoThread::on_handshake(const std::shared_ptr<Connection>& connection) {
       return;
     case TlsStream::Handshake::kDone:
       poller_.remove(stream.descriptor());
-      on_stream_up(connection, std::move(connection->handshaking));
+      on_stream_up(connection, std::move(connection->io().handshaking));
       return;
   }
 }
 
 void IoThread::on_stream_up(const std::shared_ptr<Connection>& connection,
                             std::unique_ptr<Stream> stream) {
-  connection->note_received(now_ms(), 0);
+  connection->io().note_received(now_ms(), 0);
   connection->output().attach(std::move(stream));
   connecting_.erase(connection->number());
   live_.emplace(connection->number(), connection);
-  Engine::instance().api().establish(connection);
+  api_.establish(connection);
 }
 
 void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready) {
+  IoHalf& half = connection->io();
   if ((ready & Poller::kWritable) != 0) {
     Output& output = connection->output();
     output.on_writable();
-    if (connection->ends_when_empty && (output.empty() || output.error() != 0)) {
+    if (half.ends_when_empty && (output.empty() || output.error() != 0)) {
       end(connection, {});
       return;
     }
-    if (output.size() < Output::kLowWater && connection->outbound().is_waiting()) {
-      Engine::instance().api().feed(connection);
+    if (output.size() < Output::kLowWater && connection->state().limits.is_waiting()) {
+      api_.feed(connection);
     }
   }
   if ((ready & Poller::kReadable) == 0) return;
-  if (connection->paused()) {
+  if (half.paused()) {
     if ((ready & Poller::kBroken) != 0) connection->output().stop_polling();
     return;
   }
   if (connection->inbox()->is_full()) {
-    connection->pause(Connection::kByInbox);
+    half.pause(IoHalf::kByInbox);
     return;
   }
   const Transfer got =
-      connection->reader().fill(*connection->output().stream(), {scratch_.get(), kScratchSize});
+      half.reader().fill(*connection->output().stream(), {scratch_.get(), kScratchSize});
   switch (got.state) {
     case Transfer::State::kMoved:
-      connection->note_received(now_ms(), got.bytes);
+      half.note_received(now_ms(), got.bytes);
       reading_ = connection;
       burst_.emplace(*connection->inbox());
       break;
@@ -291,7 +296,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
 }
 
 void IoThread::on_stream_down(const std::shared_ptr<Connection>& connection, int error) {
-  if (connection->closing()) {
+  if (connection->state().closing) {
     end(connection, {});
     return;
   }
@@ -311,43 +316,44 @@ void IoThread::on_stream_down(const std::shared_ptr<Connection>& connection, int
 bool IoThread::hand_over_pubrec() {
   const Post pubrec = std::move(pubrecs_.front());
   pubrecs_.pop_front();
-  if (pubrec.connection->ended() || pubrec.connection->closing()) return false;
+  if (pubrec.connection->ended() || pubrec.connection->state().closing) return false;
   reading_ = pubrec.connection;
   burst_.emplace(*reading_->inbox());
-  reading_->hand_pubrec_to_paho(pubrec.packet_identifier, pubrec.code);
-  for_paho_ = reading_->for_paho();
+  IoHalf& half = reading_->io();
+  half.hand_pubrec_to_paho(pubrec.packet_identifier, pubrec.code);
+  for_paho_ = half.for_paho();
   rings_later_ = true;
   return true;
 }
 
 bool IoThread::work_through_burst() {
-  Connection& connection = *reading_;
+  IoHalf& half = reading_->io();
   Packet packet;
   Violation violation;
   Ending ending;
   for (;;) {
-    if (connection.ended()) break;
-    switch (connection.reader().next(packet, violation)) {
+    if (reading_->ended()) break;
+    switch (half.reader().next(packet, violation)) {
       case PacketReader::Next::kNothing:
-        connection.reader().settle();
+        half.reader().settle();
         finish_burst();
         return false;
       case PacketReader::Next::kViolation:
-        end_burst(Connection::violated(violation));
+        end_burst(violated(violation));
         return false;
       case PacketReader::Next::kPacket:
         break;
     }
-    switch (connection.receive(packet, *burst_, ending)) {
-      case Connection::Taken::kHere:
+    switch (half.receive(packet, *burst_, ending)) {
+      case IoHalf::Taken::kHere:
         break;
-      case Connection::Taken::kForPaho: {
-        if (connection.finish(*burst_)) note_unflushed(reading_);
-        for_paho_ = connection.for_paho();
+      case IoHalf::Taken::kForPaho: {
+        if (half.finish(*burst_)) note_unflushed(reading_);
+        for_paho_ = half.for_paho();
         rings_later_ = true;
         return true;
       }
-      case Connection::Taken::kEnds:
+      case IoHalf::Taken::kEnds:
         end_burst(ending);
         return false;
     }
@@ -357,7 +363,7 @@ bool IoThread::work_through_burst() {
 }
 
 void IoThread::finish_burst() {
-  const bool must_flush = reading_->finish(*burst_);
+  const bool must_flush = reading_->io().finish(*burst_);
   if (std::exchange(rings_later_, false)) reading_->inbox()->ring();
   if (must_flush) reading_->output().flush();
   burst_.reset();
@@ -367,7 +373,7 @@ void IoThread::finish_burst() {
 
 void IoThread::read_again_if_more(const std::shared_ptr<Connection>& connection) {
   const Stream* const stream = connection->output().stream();
-  if (stream != nullptr && !connection->paused() && stream->has_more()) {
+  if (stream != nullptr && !connection->io().paused() && stream->has_more()) {
     read_again_.push_back(connection);
   }
 }
@@ -375,17 +381,18 @@ void IoThread::read_again_if_more(const std::shared_ptr<Connection>& connection)
 void IoThread::end_burst(const Ending& ending) {
   const std::shared_ptr<Connection> connection = reading_;
   finish_burst();
-  connection->take_leave(ending);
+  connection->io().take_leave(ending);
   end(connection, ending);
 }
 
 void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& ending) {
   if (connection->ended()) return;
-  connection->end(ending);
+  IoHalf& half = connection->io();
+  half.end(ending);
   const std::uint32_t number = connection->number();
-  connection->connector.reset();
-  if (connection->handshaking) poller_.remove(connection->handshaking->descriptor());
-  connection->handshaking.reset();
+  half.connector.reset();
+  if (half.handshaking) poller_.remove(half.handshaking->descriptor());
+  half.handshaking.reset();
   connecting_.erase(number);
   live_.erase(number);
   if (std::unique_ptr<Stream> stream = connection->output().detach();
@@ -395,12 +402,12 @@ void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& 
     poller_.add(stream->descriptor(), {number, kStreamPart}, Poller::kReadable);
     lingering_.emplace(number, Lingering{std::move(stream), Clock::now() + kLinger});
   }
-  Engine::instance().api().release(connection);
+  api_.release(connection);
 }
 
 void IoThread::close_gently(const std::shared_ptr<Connection>& connection) {
   if (connection->ended()) return;
-  connection->ends_when_empty = true;
+  connection->io().ends_when_empty = true;
   const Output& output = connection->output();
   if (output.stream() == nullptr || output.empty() || output.error() != 0) {
     end(connection, {});
@@ -412,12 +419,13 @@ void IoThread::on_time() {
   if (!connecting_.empty()) {
     std::vector<std::shared_ptr<Connection>> due;
     for (const auto& [number, connection] : connecting_) {
-      if (connection->connector && now >= connection->connector->next_attempt_at()) {
+      const Connector* const connector = connection->io().connector.get();
+      if (connector != nullptr && now >= connector->next_attempt_at()) {
         due.push_back(connection);
       }
     }
     for (const auto& connection : due) {
-      on_connector(connection, connection->connector->on_time(now));
+      on_connector(connection, connection->io().connector->on_time(now));
     }
   }
   std::erase_if(lingering_, [&](const auto& entry) {
@@ -430,8 +438,9 @@ void IoThread::on_time() {
   std::int64_t shortest = 4000;
   const std::int64_t now_in_ms = now_ms();
   for (const auto& [number, connection] : live_) {
-    if (!connection->keep_alive(now_in_ms)) silent.push_back(connection);
-    if (connection->keepalive_ms() > 0) shortest = std::min(shortest, connection->keepalive_ms());
+    IoHalf& half = connection->io();
+    if (!half.keep_alive(now_in_ms)) silent.push_back(connection);
+    if (half.keepalive_ms() > 0) shortest = std::min(shortest, half.keepalive_ms());
   }
   for (const auto& connection : silent) end(connection, {Ending::kKeepalive, 0, 0, {}});
   // Four looks a keepalive, and one a second at most.
@@ -446,7 +455,8 @@ int IoThread::timeout_ms() const {
   auto until = Clock::time_point::max();
   if (!live_.empty()) until = next_tick_;
   for (const auto& [number, connection] : connecting_) {
-    if (connection->connector) until = std::min(until, connection->connector->next_attempt_at());
+    const Connector* const connector = connection->io().connector.get();
+    if (connector != nullptr) until = std::min(until, connector->next_attempt_at());
   }
   for (const auto& [number, lingering] : lingering_) until = std::min(until, lingering.until);
   if (until == Clock::time_point::max()) return -1;

@@ -14,13 +14,18 @@
 #include <vector>
 
 #include "engine/connection.h"
+#include "engine/exit_gate.h"
 #include "platform/poller.h"
 
 namespace aiomqtt {
 
+class ApiThread;
+
 class IoThread {
  public:
   using Clock = std::chrono::steady_clock;
+
+  IoThread(ApiThread& api, ExitGate& gate) noexcept : api_(api), gate_(gate) {}
 
   // -- any thread --
   Poller& poller() noexcept { return poller_; }
@@ -36,14 +41,13 @@ class IoThread {
   // A PUBREC that was held goes to Paho, which answers it.
   void hand_pubrec(std::shared_ptr<Connection> connection, std::uint16_t packet_identifier,
                    std::uint8_t code);
-  void wake() noexcept { poller_.wake(); }
   // While it is held Paho is not in the middle of a packet. A handle that is destroyed just then
   // leaks the packet. Taken before Paho's own lock.
   [[nodiscard]] std::unique_lock<std::mutex> hold_off_paho() {
     return std::unique_lock(paho_reads_);
   }
 
-  // -- I/O thread, from the seam --
+  // -- I/O thread, by way of Paho (paho/hooks.h) --
   // Waits until a packet is there for Paho; returns its connection's number.
   [[nodiscard]] std::uint32_t next();
   // The packet that next() returned for: reads on from where the last call ended. Null when
@@ -106,7 +110,10 @@ class IoThread {
   [[nodiscard]] int timeout_ms() const;
   void flush();
 
+  ApiThread& api_;
+  ExitGate& gate_;
   Poller poller_;
+  // Any thread, under the lock; it is held while nothing else is called.
   mutable std::mutex mutex_;
   std::vector<Post> posted_;
   std::mutex paho_reads_;

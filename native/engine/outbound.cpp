@@ -8,12 +8,6 @@
 namespace aiomqtt {
 namespace {
 
-constexpr std::size_t kPublishWords = 8;
-constexpr std::size_t kSubscriptionWords = 7;
-
-// With one more under way Paho would hold back everything else of the connection, QoS 0 too.
-constexpr std::uint16_t kMostUnderWay = 65533;
-
 // The most that a PUBLISH has beside its topic, its properties and its payload: the fixed header,
 // two lengths, a packet identifier, and a new alias.
 constexpr std::size_t kMostBesideContent =
@@ -24,7 +18,7 @@ constexpr std::size_t kMostBesideContent =
 constexpr std::size_t kFedAtOnce = 256 * 1024;
 
 bool is_acknowledged_publish(CommandView command) noexcept {
-  return command.kind() == command::kPublish && (command.flags() & 3) != 0;
+  return command.kind() == command::kPublish && (command.flags() & message::kQos) != 0;
 }
 
 }  // namespace
@@ -35,12 +29,9 @@ std::uint32_t CommandView::word(std::size_t i) const noexcept {
   return value;
 }
 
-Outbound::Outbound(Operations& operations, Output& output, std::uint16_t window,
+Outbound::Outbound(Operations& operations, Output& output, PublishLimits& limits,
                    std::uint16_t topic_aliases) noexcept
-    : operations_(operations),
-      output_(output),
-      window_(std::min(window, kMostUnderWay)),
-      aliases_(topic_aliases) {}
+    : operations_(operations), output_(output), limits_(limits), aliases_(topic_aliases) {}
 
 void Outbound::submit(CommandView command, const SharedBuffer& payload, std::vector<Done>& done) {
   if (command.kind() == command::kCancel) {
@@ -60,7 +51,7 @@ bool Outbound::feed(std::vector<Done>& done) {
   std::size_t fed = 0;
   while (!output_.congested()) {
     if (fed >= kFedAtOnce) return false;
-    if (!for_window_.empty() && !window_is_full()) {
+    if (!for_window_.empty() && !limits_.window_is_full()) {
       const WaitingCommands::Waiting next = take(for_window_);
       fed += next.size();
       send_publish(next, done);
@@ -78,18 +69,20 @@ bool Outbound::feed(std::vector<Done>& done) {
 void Outbound::stop() noexcept {
   for_stream_.clear();
   for_window_.clear();
-  waiting_ = 0;
+  limits_.forget_waiting();
 }
 
 std::uint16_t Outbound::assign_packet_identifier() {
   return operations_.begin(std::move(next_operation_), next_identifier_);
 }
 
-bool Outbound::take_repeated_from(std::span<const Bytes> parts) noexcept {
-  constexpr std::size_t kIdentifierPart = 3;
-  const std::uint8_t first = parts[0][0];
+bool Outbound::take_repeated_from(const PahoPacket& packet) noexcept {
+  constexpr std::size_t kIdentifierPart = 2;
+  const std::uint8_t first = packet.head[0];
   const bool has_identifier = first >> 4 == packet::kPublish && (first & 0b0110) != 0;
-  if (!has_identifier || read_u16(parts[kIdentifierPart].data()) != repeated_.front()) return false;
+  if (!has_identifier || read_u16(packet.rest[kIdentifierPart].data()) != repeated_.front()) {
+    return false;
+  }
   repeated_.pop_front();
   return true;
 }
@@ -100,10 +93,10 @@ void Outbound::send(CommandView command, const SharedBuffer& payload, std::vecto
       send_publish(command, payload, done);
     } else if (!for_window_.empty()) {
       keep(for_window_, command, payload);
-    } else if (window_is_full()) {
+    } else if (limits_.window_is_full()) {
       keep(for_window_, command, payload);
       // The last acknowledgement may have come just before, when nothing was seen to wait for it.
-      if (!window_is_full()) send_publish(take(for_window_), done);
+      if (!limits_.window_is_full()) send_publish(take(for_window_), done);
     } else {
       send_publish(command, payload, done);
     }
@@ -114,19 +107,21 @@ void Outbound::send(CommandView command, const SharedBuffer& payload, std::vecto
 
 void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
                             std::vector<Done>& done) {
-  const int qos = static_cast<int>(command.flags() & 3);
-  const bool retain = (command.flags() & 4) != 0;
-  const bool repeated = (command.flags() & 8) != 0;
-  const std::size_t topic_size = command.word(4);
-  const std::size_t properties_size = command.word(5);
-  const Bytes bytes = command.after(kPublishWords);
+  const int qos = static_cast<int>(command.flags() & message::kQos);
+  const bool retain = (command.flags() & message::kRetain) != 0;
+  const bool repeated = (command.flags() & message::kDup) != 0;
+  const std::size_t topic_size = command.word(publish::kTopicLength);
+  const std::size_t properties_size = command.word(publish::kPropertiesLength);
+  const Bytes bytes = command.after(publish::kWords);
   const char* topic = reinterpret_cast<const char*>(bytes.data());
   Bytes properties = bytes.subspan(topic_size + 1, properties_size);
   TopicAliases::Choice alias;
+  aliases_.allow(limits_.topic_aliases());
   if (!aliases_.is_empty()) {
-    const std::size_t size =
-        topic_size + properties_size + (payload ? payload->size() : command.word(6));
-    alias = aliases_.choose({topic, topic_size}, size + kMostBesideContent <= maximum_packet_size_);
+    const std::size_t size = topic_size + properties_size +
+                             (payload ? payload->size() : command.word(publish::kPayloadLength));
+    alias = aliases_.choose({topic, topic_size},
+                            size + kMostBesideContent <= limits_.maximum_packet_size());
     if (alias.alias != 0) properties = with_alias(properties, alias.alias);
     if (alias.is_known) topic = "";
   }
@@ -134,16 +129,17 @@ void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
     next_operation_ = {};
     next_operation_.kind = qos == 1 ? Operation::Kind::kPublishQos1 : Operation::Kind::kPublishQos2;
     next_operation_.number = command.operation();
-    next_identifier_ = static_cast<std::uint16_t>(command.word(7));
-    ++inflight_;
+    next_identifier_ = static_cast<std::uint16_t>(command.word(publish::kIdentifier));
+    limits_.take_place();
   }
-  const Bytes own = bytes.subspan(topic_size + 1 + properties_size, command.word(6));
+  const Bytes own =
+      bytes.subspan(topic_size + 1 + properties_size, command.word(publish::kPayloadLength));
   const int rc = payload ? paho_.publish(topic, payload, qos, retain, properties)
                          : paho_.publish(topic, own, qos, retain, properties);
   if (rc != 0) {
     if (alias.alias != 0 && !alias.is_known) aliases_.take_back();
-    if (qos > 0) --inflight_;
-    done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
+    if (qos > 0) limits_.give_back_place();
+    done.push_back({command.operation(), refusal_code(rc)});
   } else if (qos == 0) {
     done.push_back({command.operation(), 0});
   } else if (repeated) {
@@ -154,24 +150,20 @@ void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
 // The properties of a publish, which may be none at all, with a topic alias.
 Bytes Outbound::with_alias(Bytes properties, std::uint16_t alias) {
   const Bytes own = properties.empty() ? properties : split_properties(properties).properties;
-  std::size_t size = own.size() + TopicAliases::kPropertySize;
+  const std::uint8_t property[] = {property::kTopicAlias, static_cast<std::uint8_t>(alias >> 8),
+                                   static_cast<std::uint8_t>(alias)};
+  static_assert(sizeof property == TopicAliases::kPropertySize);
   with_alias_.clear();
-  do {
-    const auto digit = static_cast<std::uint8_t>(size % 128);
-    size /= 128;
-    with_alias_.push_back(size > 0 ? digit | 0x80 : digit);
-  } while (size > 0);
-  with_alias_.insert(with_alias_.end(), own.begin(), own.end());
-  with_alias_.insert(with_alias_.end(),
-                     {property::kTopicAlias, static_cast<std::uint8_t>(alias >> 8),
-                      static_cast<std::uint8_t>(alias)});
-  return with_alias_;
+  append_variable_byte_integer(with_alias_, own.size() + sizeof property);
+  with_alias_.append(own);
+  with_alias_.append(property);
+  return Bytes(with_alias_);
 }
 
 void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
-  const std::size_t count = command.word(4);
-  const std::size_t properties_size = command.word(5);
-  const Bytes bytes = command.after(kSubscriptionWords);
+  const std::size_t count = command.word(filters::kCount);
+  const std::size_t properties_size = command.word(filters::kPropertiesLength);
+  const Bytes bytes = command.after(filters::kWords);
   const Bytes properties = bytes.first(properties_size);
   std::vector<PahoClient::Filter> filters;
   filters.reserve(count);
@@ -186,27 +178,27 @@ void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
   next_operation_.kind = subscribes ? Operation::Kind::kSubscribe : Operation::Kind::kUnsubscribe;
   next_operation_.number = command.operation();
   next_operation_.filters = static_cast<std::uint16_t>(count);
-  next_identifier_ = static_cast<std::uint16_t>(command.word(6));
+  next_identifier_ = static_cast<std::uint16_t>(command.word(filters::kIdentifier));
   const int rc =
       subscribes ? paho_.subscribe(filters, properties) : paho_.unsubscribe(filters, properties);
   if (rc != 0) {
-    done.push_back({command.operation(), command::kRefused - static_cast<std::uint32_t>(rc)});
+    done.push_back({command.operation(), refusal_code(rc)});
   }
 }
 
 void Outbound::withdraw(std::uint32_t operation, std::vector<Done>& done) {
   if (!for_stream_.withdraw(operation) && !for_window_.withdraw(operation)) return;
-  --waiting_;
-  done.push_back({operation, command::kWithdrawn});
+  limits_.note_taken();
+  done.push_back({operation, code::kWithdrawn});
 }
 
 void Outbound::keep(WaitingCommands& queue, CommandView command, const SharedBuffer& payload) {
   queue.put(command.operation(), command.bytes(), payload);
-  ++waiting_;
+  limits_.note_waiting();
 }
 
 WaitingCommands::Waiting Outbound::take(WaitingCommands& queue) {
-  --waiting_;
+  limits_.note_taken();
   return queue.take();
 }
 

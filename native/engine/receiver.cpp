@@ -14,8 +14,8 @@ constexpr Violation kTooMany{reason::kReceiveMaximumExceeded,
 
 // The flags of a MESSAGE record.
 std::uint32_t message_flags(const Publish& publish) noexcept {
-  return static_cast<std::uint32_t>(publish.qos) | (publish.retain ? 4U : 0U) |
-         (publish.dup ? 8U : 0U);
+  return static_cast<std::uint32_t>(publish.qos) | (publish.retain ? message::kRetain : 0U) |
+         (publish.dup ? message::kDup : 0U);
 }
 
 Bytes bytes_of(const std::string& text) noexcept {
@@ -26,7 +26,7 @@ std::string string_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-void acknowledge(RawBuffer& acks, std::uint8_t type, std::uint16_t packet_identifier) {
+void append_ack(RawBuffer& acks, std::uint8_t type, std::uint16_t packet_identifier) {
   acks.append(short_packet(static_cast<std::uint8_t>(type << 4), packet_identifier));
 }
 
@@ -47,7 +47,7 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
   if (publish.qos == 1 && ++qos1_unacknowledged_ + qos2_unfinished_ > most_) return kTooMany;
   if (const Violation v = deliver(message_flags(publish), publish, writer)) return v;
   if (publish.qos == 1) {
-    acknowledge(acks, packet::kPuback, publish.packet_identifier);
+    append_ack(acks, packet::kPuback, publish.packet_identifier);
   }
   return {};
 }
@@ -60,7 +60,7 @@ Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
   if (is_new || !publish.dup) {
     if (!is_topic_name(publish.topic)) return kInvalidTopic;
     // A message delivered at PUBREL is delivered once, whatever DUP says.
-    stored.flags = message_flags(publish) & ~8U;
+    stored.flags = message_flags(publish) & ~message::kDup;
     stored.topic = string_of(publish.topic);
     stored.properties = string_of(publish.properties);
     stored.payload = string_of(publish.payload);
@@ -69,7 +69,7 @@ Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
     stored.counts = true;
     if (qos1_unacknowledged_ + ++qos2_unfinished_ > most_) return kTooMany;
   }
-  acknowledge(acks, packet::kPubrec, publish.packet_identifier);
+  append_ack(acks, packet::kPubrec, publish.packet_identifier);
   return {};
 }
 
@@ -80,7 +80,7 @@ Violation Receiver::hold(const Publish& publish, Inbox::Writer& writer, RawBuffe
     case HeldMessages::Arrival::kDelivered:
       return {};
     case HeldMessages::Arrival::kAcknowledged:
-      acknowledge(acks, packet::kPubrec, publish.packet_identifier);
+      append_ack(acks, packet::kPubrec, publish.packet_identifier);
       return {};
     case HeldMessages::Arrival::kInUse:
       return {reason::kProtocolError, "PUBLISH has a packet identifier that is in use"};
@@ -94,7 +94,7 @@ Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffe
   if (held_ != nullptr) {
     switch (held_->release(pubrel.packet_identifier)) {
       case HeldMessages::Release::kReleased:
-        writer.append({event::kReleased, connection_, pubrel.packet_identifier});
+        writer.append(make_record(event::kReleased, connection_, pubrel.packet_identifier));
         break;
       case HeldMessages::Release::kTooEarly:
         return {reason::kProtocolError, "PUBREL came before PUBREC was sent"};
@@ -113,7 +113,7 @@ Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffe
     stored_.erase(found);
   }
   // An unknown identifier is completed all the same: the broker must be able to let go of it.
-  acknowledge(acks, packet::kPubcomp, pubrel.packet_identifier);
+  append_ack(acks, packet::kPubcomp, pubrel.packet_identifier);
   return {};
 }
 
@@ -145,19 +145,15 @@ Violation Receiver::deliver(std::uint32_t flags, const Publish& publish,
   const Bytes payload = publish.payload;
   TopicTable::Result found;
   if (!writer.topics().look_up(topic, is_topic_name, found)) return kInvalidTopic;
-  const auto topic_size = static_cast<std::uint32_t>(topic.size());
   if (found.found == TopicTable::Found::kDefine) {
-    writer.append({event::kTopic, connection_, found.number, 0, topic_size}, topic);
+    writer.append(make_record(event::kTopic, connection_, found.number, topic.size()), topic);
   }
   const bool is_inline = found.found == TopicTable::Found::kInline;
-  const Record record = {event::kMessage | flags << 8,
-                         connection_,
-                         found.number,
-                         0,
-                         is_inline ? topic_size : 0,
-                         static_cast<std::uint32_t>(properties.size()),
-                         static_cast<std::uint32_t>(payload.size()),
-                         publish.packet_identifier};
+  Record record = make_record(event::kMessage | flags << 8, connection_, found.number,
+                              is_inline ? topic.size() : 0);
+  record[message::kPropertiesLength] = static_cast<std::uint32_t>(properties.size());
+  record[message::kPayloadLength] = static_cast<std::uint32_t>(payload.size());
+  record[message::kIdentifier] = publish.packet_identifier;
   if (publish.whole != nullptr && !is_inline && payload.size() >= Inbox::kLentFrom) {
     // On the wire the payload follows the properties, as in a record.
     const auto offset = payload.data() - properties.size() - publish.whole->data();

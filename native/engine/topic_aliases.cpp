@@ -12,7 +12,7 @@ TopicAliases::Choice TopicAliases::choose(std::string_view topic, bool may_assig
   }
   if (!may_assign) return {};
   std::size_t entry = entries_.size();
-  if (entry <= most_.load(std::memory_order_relaxed)) {
+  if (entry <= most_) {
     // The map's keys point into the entries, which a growing vector moves.
     if (entries_.capacity() == entry) {
       by_topic_.clear();

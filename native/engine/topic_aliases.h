@@ -1,9 +1,8 @@
 // Outbound topic aliases of one connection (MQTT 5 section 3.3.2.3.4): which number stands for
 // which topic at the broker. When all numbers are taken, the topic that was used the longest time
-// ago gives its own away. API thread only, but for allow().
+// ago gives its own away. API thread only.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,11 +27,9 @@ class TopicAliases {
   // As many as JavaScript asks for at most.
   explicit TopicAliases(std::uint16_t wanted) noexcept : wanted_(wanted) {}
 
-  // I/O thread: the broker's Topic Alias Maximum, before anything is published.
+  // The broker's Topic Alias Maximum.
   void allow(std::uint16_t most) noexcept { most_ = most < wanted_ ? most : wanted_; }
-  [[nodiscard]] bool is_empty() const noexcept {
-    return most_.load(std::memory_order_relaxed) == 0;
-  }
+  [[nodiscard]] bool is_empty() const noexcept { return most_ == 0; }
 
   // `may_assign`: whether there is room for a topic and a new alias together.
   [[nodiscard]] Choice choose(std::string_view topic, bool may_assign);
@@ -50,7 +47,7 @@ class TopicAliases {
   void link_newest(std::size_t entry) noexcept;
 
   const std::uint16_t wanted_;
-  std::atomic<std::uint16_t> most_{0};
+  std::uint16_t most_ = 0;
   // An alias is its entry's index. Entry 0 is where the ring of all entries begins and ends: newer
   // than it is the oldest, older than it the newest one.
   std::vector<Entry> entries_ = std::vector<Entry>(1);

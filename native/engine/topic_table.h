@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/boundary.h"
 #include "mqtt/wire.h"
 
 namespace aiomqtt {
@@ -17,8 +18,8 @@ namespace aiomqtt {
 class TopicTable {
  public:
   // Numbers are below this.
-  static constexpr std::uint32_t kMostTopics = 65536;
-  static constexpr std::uint32_t kInline = 0xffffffff;
+  static constexpr std::uint32_t kMostTopics = topic::kLimit;
+  static constexpr std::uint32_t kInline = topic::kInline;
 
   enum class Found : std::uint8_t { kKnown, kDefine, kInline };
   struct Result {

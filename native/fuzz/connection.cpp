@@ -1,5 +1,6 @@
 #include "fuzz/targets.h"
 #include "mqtt/utf8.h"
+#include "tests/direct.h"
 #include "tests/environment.h"
 #include "tests/harness.h"
 #include "tests/scripted_stream.h"
@@ -30,9 +31,9 @@ ConnectionOptions options_of(int set_up) {
   return options;
 }
 
-// One for all, as in the engine; making one costs more than everything else here.
-Poller& poller() {
-  static Poller shared;
+// One set for all, as in the engine; making them costs more than everything else here.
+IdleThreads& threads() {
+  static IdleThreads shared;
   return shared;
 }
 
@@ -40,8 +41,9 @@ class Fuzzed {
  public:
   Fuzzed(int set_up, std::size_t cut, Bytes input)
       : cut_(cut),
-        connection_(std::make_shared<Connection>(kNumber, options_of(set_up), inbox_, poller())) {
-    const int version = connection_->options().fields.version;
+        connection_(std::make_shared<Connection>(kNumber, options_of(set_up), inbox_,
+                                                 threads().io.poller(), threads().api)) {
+    const int version = connection_->state().version;
     if ((set_up & kAccepted) != 0) {
       put(script_.reads.emplace_back(),
           version == kMqtt5 ? testing::packet(0x20, 0, 0, 0) : testing::packet(0x20, 0, 0));
@@ -54,13 +56,14 @@ class Fuzzed {
     script_.then = {Transfer::State::kEnded, 0, 0};
     connection_->output().attach(std::make_unique<ScriptedStream>(script_));
     if ((set_up & kPublishing) != 0) {
-      for (int i = 0; i < 3; ++i) (void)connection_->outbound().assign_packet_identifier();
+      for (int i = 0; i < 3; ++i) (void)connection_->api().assign_packet_identifier();
     }
   }
 
   void run() {
     while (!connection_->ended()) {
-      const Transfer got = connection_->reader().fill(*connection_->output().stream(), scratch_);
+      const Transfer got =
+          connection_->io().reader().fill(*connection_->output().stream(), scratch_);
       if (got.state != Transfer::State::kMoved) {
         end({Ending::kTransport, Ending::kReading, got.error, {}});
       } else {
@@ -73,8 +76,8 @@ class Fuzzed {
 
  private:
   void end(const Ending& ending) {
-    connection_->take_leave(ending);
-    connection_->end(ending);
+    connection_->io().take_leave(ending);
+    connection_->io().end(ending);
   }
 
   void work_through() {
@@ -83,26 +86,26 @@ class Fuzzed {
     Violation violation;
     Ending ending;
     for (;;) {
-      switch (connection_->reader().next(packet, violation)) {
+      switch (connection_->io().reader().next(packet, violation)) {
         case PacketReader::Next::kNothing:
-          connection_->reader().settle();
+          connection_->io().reader().settle();
           answer(burst);
           return;
         case PacketReader::Next::kViolation:
           answer(burst);
-          end(Connection::violated(violation));
+          end(violated(violation));
           return;
         case PacketReader::Next::kPacket:
           break;
       }
-      switch (connection_->receive(packet, burst, ending)) {
-        case Connection::Taken::kHere:
+      switch (connection_->io().receive(packet, burst, ending)) {
+        case IoHalf::Taken::kHere:
           break;
-        case Connection::Taken::kForPaho:
+        case IoHalf::Taken::kForPaho:
           answer(burst);
-          check_for_paho(connection_->for_paho());
+          check_for_paho(connection_->io().for_paho());
           break;
-        case Connection::Taken::kEnds:
+        case IoHalf::Taken::kEnds:
           answer(burst);
           end(ending);
           return;

@@ -1,4 +1,5 @@
 #include "fuzz/targets.h"
+#include "tests/direct.h"
 #include "tests/environment.h"
 #include "tests/harness.h"
 
@@ -9,12 +10,13 @@ using namespace aiomqtt::testing;
 
 // What a connection leaves behind that took `state` up and did nothing.
 Buffer taken_up(const Buffer& state) {
-  static Poller poller;
+  static IdleThreads threads;
   const auto inbox = std::make_shared<Inbox>([] {}, [] {});
   ConnectionOptions options = options_for({}, kMqtt5);
   options.session = state;
-  const auto connection = std::make_shared<Connection>(1, std::move(options), inbox, poller);
-  connection->end({});
+  const auto connection =
+      std::make_shared<Connection>(1, std::move(options), inbox, threads.io.poller(), threads.api);
+  connection->io().end({});
   const std::vector<Event> events = InboxReader(*inbox).drain();
   CHECK_EQ(events.size(), 2U);
   CHECK_EQ(events[0].kind, event::kSession);

@@ -192,7 +192,8 @@ void PahoClient::destroy() noexcept {
   handle_ = nullptr;
 }
 
-void PahoClient::start_threads() {
+void PahoClient::start_threads(PahoHooks& hooks) {
+  seam::hooks = &hooks;
   // Paho starts its threads with the first connect. This one finds no stream and fails at once.
   MQTTAsync keeper = create(0, "keeper", kMqtt311);
   MQTTAsync_setCallbacks(keeper, nullptr, nullptr, on_message, nullptr);

@@ -12,6 +12,7 @@
 
 #include "mqtt/raw_buffer.h"
 #include "mqtt/wire.h"
+#include "paho/hooks.h"
 
 namespace aiomqtt {
 
@@ -77,8 +78,8 @@ class PahoClient {
   [[nodiscard]] bool exists() const noexcept { return handle_ != nullptr; }
 
   // Makes Paho start its two threads, with a client that never connects and never goes, so that
-  // they never stop. Once a process.
-  static void start_threads();
+  // they never stop. Once a process: from then on Paho reaches the engine through `hooks`.
+  static void start_threads(PahoHooks& hooks);
 
  private:
   void* handle_ = nullptr;

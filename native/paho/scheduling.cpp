@@ -1,19 +1,19 @@
 // In place of the waits, timers and numbers of Paho's that cost throughput or are wrong: redirected
 // by name in the objects that symbols.json lists.
-#include "engine/engine.h"
+#include "paho/seam.h"
 #include "platform/socket.h"
 
 extern "C" {
 
-// Paho's send thread waits: the API thread's turn. Its condition variable has no predicate (Paho
+// Paho's send thread waits: the engine's turn. Its condition variable has no predicate (Paho
 // issue 1039) and its clock can be set back (issue 920).
 int seam_wait_cond(void*, int) {
-  aiomqtt::Engine::instance().api().turn();
+  aiomqtt::seam::hooks->wait_for_commands();
   return 0;
 }
 
 int seam_signal_cond(void*) {
-  aiomqtt::Engine::instance().api().note_paho_signal();
+  aiomqtt::seam::hooks->note_command();
   return 0;
 }
 
@@ -35,8 +35,6 @@ void seam_keepalive() {}
 void seam_retry() {}
 
 // Paho's scans its global queue for each identifier.
-int seam_assign_packet_id(void*) {
-  return aiomqtt::Engine::instance().api().assign_packet_identifier();
-}
+int seam_assign_packet_id(void*) { return aiomqtt::seam::hooks->assign_packet_identifier(); }
 
 }  // extern "C"

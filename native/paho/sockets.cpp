@@ -1,23 +1,20 @@
 // In place of Paho's Socket, SocketBuffer, WebSocket and Proxy modules: its sockets are our
 // connections, its descriptors their numbers. Writes never fail, packets are read when they are
 // whole, and Paho's WebSocket and proxy code does not exist.
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
-#include "engine/engine.h"
 #include "paho/seam.h"
 #include "platform/socket.h"
 
 namespace {
 
 using aiomqtt::Bytes;
-using aiomqtt::Connection;
-using aiomqtt::Engine;
 using aiomqtt::NativeSocket;
+namespace seam = aiomqtt::seam;
 
 constexpr int kComplete = 0;       // TCPSOCKET_COMPLETE
 constexpr int kError = -1;         // SOCKET_ERROR
@@ -37,24 +34,7 @@ struct PacketBuffers {
   std::uint8_t mask[4];
 };
 
-// The packets that Paho writes have at most four parts after the fixed header.
-constexpr std::size_t kMostParts = 5;
-
-// PUBLISH's DUP flag, in the first byte of its fixed header.
-constexpr char kDup = 0b1000;
-
-std::shared_ptr<Connection> connection_of(NativeSocket socket) {
-  return Engine::instance().find(static_cast<std::uint32_t>(socket));
-}
-
-void note_unflushed(std::shared_ptr<Connection> connection) {
-  Engine& engine = Engine::instance();
-  if (aiomqtt::ApiThread::is_current()) {
-    engine.api().note_unflushed(std::move(connection));
-  } else {
-    engine.io().note_unflushed(std::move(connection));
-  }
-}
+std::uint32_t number_of(NativeSocket socket) { return static_cast<std::uint32_t>(socket); }
 
 }  // namespace
 
@@ -81,30 +61,28 @@ void* SocketBuffer_updateWrite(NativeSocket, char*, char*) { return nullptr; }
 // Only on Linux has it a last argument, a timeout.
 int Socket_new(const char* host, std::size_t size, int, NativeSocket* socket, long) {
   *socket = static_cast<NativeSocket>(kError);
-  const std::size_t prefix = std::strlen(aiomqtt::seam::kHostPrefix);
+  const std::size_t prefix = std::strlen(seam::kHostPrefix);
   if (size <= prefix) return kError;
   const auto number = static_cast<NativeSocket>(std::strtol(host + prefix, nullptr, 10));
-  if (!connection_of(number)) return kError;
+  if (!seam::hooks->has_connection(number_of(number))) return kError;
   *socket = number;
   return 0;
 }
 
 NativeSocket Socket_getReadySocket(int, int, void*, int* rc) {
   *rc = 0;
-  return static_cast<NativeSocket>(Engine::instance().io().next());
+  return static_cast<NativeSocket>(seam::hooks->next_packet());
 }
 
 int WebSocket_getch(NetworkHandles* net, char* byte) {
-  const std::uint8_t* const at =
-      Engine::instance().io().take_for_paho(static_cast<std::uint32_t>(net->socket), 1);
+  const std::uint8_t* const at = seam::hooks->take(number_of(net->socket), 1);
   if (at == nullptr) return kInterrupted;
   *byte = static_cast<char>(*at);
   return kComplete;
 }
 
 char* WebSocket_getdata(NetworkHandles* net, std::size_t size, std::size_t* actual) {
-  const std::uint8_t* const at =
-      Engine::instance().io().take_for_paho(static_cast<std::uint32_t>(net->socket), size);
+  const std::uint8_t* const at = seam::hooks->take(number_of(net->socket), size);
   *actual = at == nullptr ? 0 : size;
   // Paho only reads it, although its type says otherwise.
   return reinterpret_cast<char*>(const_cast<std::uint8_t*>(at));
@@ -113,29 +91,22 @@ char* WebSocket_getdata(NetworkHandles* net, std::size_t size, std::size_t* actu
 std::size_t WebSocket_framePos() { return 0; }
 void WebSocket_framePosSeekTo(std::size_t) {}
 
+// Paho's packets have at most four parts after the fixed header.
 int WebSocket_putdatas(NetworkHandles* net, char** head, std::size_t* head_size,
                        PacketBuffers* rest) {
-  const std::shared_ptr<Connection> connection = connection_of(net->socket);
-  if (!connection) return kComplete;
-  std::array<Bytes, kMostParts> parts;
-  const auto part = [](const char* at, std::size_t size) {
-    return Bytes(reinterpret_cast<const std::uint8_t*>(at), size);
-  };
-  parts[0] = part(*head, *head_size);
-  for (int i = 0; i < rest->count; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    parts[index + 1] = part(rest->buffers[index], rest->sizes[index]);
-  }
-  if (aiomqtt::ApiThread::is_current() && connection->outbound().take_repeated(parts)) {
-    **head |= kDup;
+  aiomqtt::PahoPacket packet;
+  packet.head = {reinterpret_cast<std::uint8_t*>(*head), *head_size};
+  const auto count = static_cast<std::size_t>(rest->count);
+  for (std::size_t i = 0; i < count; ++i) {
+    packet.rest[i] = {reinterpret_cast<const std::uint8_t*>(rest->buffers[i]), rest->sizes[i]};
   }
   // A payload that was lent to Paho is not copied here either.
-  Bytes& last = parts[static_cast<std::size_t>(rest->count)];
-  aiomqtt::SharedBuffer shared = aiomqtt::seam::borrowed(last.data());
-  if (shared) last = {};
-  const bool first = connection->output().append({parts[0], parts[1], parts[2], parts[3], parts[4]},
-                                                 std::move(shared));
-  if (first) note_unflushed(connection);
+  if (count > 0) {
+    Bytes& last = packet.rest[count - 1];
+    packet.shared = seam::borrowed(last.data());
+    if (packet.shared) last = {};
+  }
+  seam::hooks->write(number_of(net->socket), std::move(packet));
   return kComplete;
 }
 

@@ -4,19 +4,19 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include "paho/seam.h"
+#include "paho/hooks.h"
 
 namespace {
 
-std::atomic<aiomqtt::seam::TraceListener> listener{nullptr};
+std::atomic<aiomqtt::TraceListener> listener{nullptr};
 
 }  // namespace
 
-namespace aiomqtt::seam {
+namespace aiomqtt {
 
 void set_trace_listener(TraceListener heard_by) noexcept { listener = heard_by; }
 
-}  // namespace aiomqtt::seam
+}  // namespace aiomqtt
 
 extern "C" {
 

@@ -116,7 +116,7 @@ TEST("AUTH: an exchange before CONNACK, another one later, and anything else in 
   const PublishFields fields = {"a", {}, 0, false, bytes(0)};
   it.environment.submit(bytes(auth_command(it.connection, 0x18, properties(kMethod)),
                               publish_command(it.connection, 1, fields)));
-  CHECK(it.environment.done(it.connection, 1).words[5] > command::kRefused);
+  CHECK(it.environment.done(it.connection, 1).words[5] > code::kRefused);
   for (const bool accepted : {false, true}) {
     if (accepted) {
       it.peer.send(packet(0x20, 0, 0, properties(kMethod)));

@@ -61,7 +61,7 @@ inline Buffer staged_publish_command(std::uint32_t connection, std::uint32_t ope
   staged.push_back(std::move(payload));
   fields.payload.clear();
   Buffer command = publish_command(connection, operation, fields);
-  command[4 + 1] |= command::kStaged;
+  command[4 + 1] |= publish::kStaged;
   return command;
 }
 

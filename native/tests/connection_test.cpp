@@ -7,7 +7,7 @@
 namespace aiomqtt::testing {
 namespace {
 
-using Taken = Connection::Taken;
+using Taken = IoHalf::Taken;
 
 TEST("connection: Paho gets a bare CONNACK, JavaScript the one that came") {
   for (const int version : {kMqtt31, kMqtt311, kMqtt5}) {
@@ -108,12 +108,12 @@ TEST("connection: the server is told of a violation with a DISCONNECT on MQTT 5"
     Direct direct(version);
     direct.accept();
     direct.expect_violation(packet(0x40, u16(0)), reason::kMalformedPacket);
-    direct.connection->take_leave(direct.ending);
+    direct.connection->io().take_leave(direct.ending);
     CHECK_EQ(direct.written(), version == kMqtt5 ? packet(0xe0, 0x81) : Buffer{});
   }
   Direct direct(kMqtt5);
   direct.accept();
-  direct.connection->take_leave({Ending::kTransport, 0, 0, {}});
+  direct.connection->io().take_leave({Ending::kTransport, 0, 0, {}});
   CHECK(direct.written().empty());
 }
 
@@ -162,7 +162,7 @@ TEST("connection: acknowledgements that nobody waits for are absorbed, PUBREC wi
 TEST("connection: once it is closing, nothing that arrives is heard or answered") {
   Direct direct(kMqtt311);
   direct.accept();
-  direct.connection->note_closing();
+  direct.connection->state().note_closing();
   CHECK_EQ(direct.receive(packet(0x32, field("a"), u16(1), "x")), Taken::kHere);
   CHECK_EQ(direct.receive(packet(0x30)), Taken::kHere);
   CHECK_EQ(direct.receive(packet(0x00)), Taken::kHere);
@@ -174,8 +174,8 @@ TEST("connection: its end is told once, with its session before it, and nothing 
   Direct direct(kMqtt311);
   direct.accept();
   const Buffer detail = bytes("127.0.0.1:1883");
-  direct.connection->end({Ending::kTransport, Ending::kReading, ECONNRESET, detail});
-  direct.connection->end({});
+  direct.connection->io().end({Ending::kTransport, Ending::kReading, ECONNRESET, detail});
+  direct.connection->io().end({});
   direct.connection->on_paho_connected();
   direct.connection->on_paho_finished(1);
   const std::vector<Event> events = direct.events();
@@ -195,11 +195,11 @@ TEST("connection: what it has moved is told with its session") {
   direct.accept();
   CHECK_EQ(direct.receive(packet(0x32, field("a"), u16(1), "x")), Taken::kHere);
   const Buffer puback = direct.written();
-  direct.connection->note_received(now_ms(), 0x1'0000'0005);
-  CHECK_EQ(direct.connection->traffic().received, 0x1'0000'0005U);
-  CHECK_EQ(direct.connection->traffic().sent, puback.size());
+  direct.connection->io().note_received(now_ms(), 0x1'0000'0005);
+  CHECK_EQ(direct.connection->state().traffic().received, 0x1'0000'0005U);
+  CHECK_EQ(direct.connection->state().traffic().sent, puback.size());
   (void)direct.events();
-  direct.connection->end({});
+  direct.connection->io().end({});
   const Event session = direct.events().front();
   CHECK_EQ(session.kind, event::kSession);
   CHECK_EQ(session.words[2], 5U);
@@ -210,7 +210,7 @@ TEST("connection: what it has moved is told with its session") {
 
 TEST("connection: one that ends before it was opened says so") {
   Direct direct(kMqtt311);
-  direct.connection->end({});
+  direct.connection->io().end({});
   const std::vector<Event> events = direct.events();
   CHECK_EQ(events.size(), 2U);
   CHECK_EQ(events[1].flags, 0U);
@@ -223,7 +223,7 @@ TEST("connection: QoS 2 messages that wait for PUBREL pass on to the next one of
     Direct before(std::move(options));
     before.accept();
     CHECK_EQ(before.receive(packet(0x34, field("a"), u16(7), "kept")), Taken::kHere);
-    before.connection->end({});
+    before.connection->io().end({});
     const std::vector<Event> events = before.events();
 
     ConnectionOptions again = options_for({}, kMqtt311);
@@ -250,7 +250,7 @@ TEST("connection: a session of any garbage is survived") {
     options.fields.clean_start = false;
     Direct direct(std::move(options));
     CHECK_EQ(direct.receive(packet(0x20, 1, 0, 0)), Taken::kForPaho);
-    direct.connection->end({});
+    direct.connection->io().end({});
   }
 }
 
@@ -272,7 +272,7 @@ TEST("connection: five thousand random packets never crash it") {
     if (direct->receive(packet(type << 4 | flags, body)) != Taken::kEnds) continue;
     ++ends;
     CHECK(direct->ending.cause != Ending::kLocal);
-    direct->connection->end(direct->ending);
+    direct->connection->io().end(direct->ending);
     (void)direct->events();
     direct = std::make_unique<Direct>(versions[below(3)]);
     direct->accept();

@@ -1,13 +1,25 @@
 // One connection fed packet by packet and told the time, without threads, sockets or Paho.
 #pragma once
 
+#include "engine/api_thread.h"
 #include "engine/clock.h"
 #include "engine/connection.h"
+#include "engine/connections.h"
+#include "engine/exit_gate.h"
+#include "engine/io_thread.h"
 #include "tests/environment.h"
 #include "tests/harness.h"
 #include "tests/scripted_stream.h"
 
 namespace aiomqtt::testing {
+
+// The engine's threads as objects alone: what is posted to them is never run.
+struct IdleThreads {
+  ExitGate gate;
+  Connections connections;
+  IoThread io{api, gate};
+  ApiThread api{io, connections, gate};
+};
 
 class Direct {
  public:
@@ -16,14 +28,15 @@ class Direct {
   explicit Direct(int version) : Direct(options_for({}, version)) {}
   explicit Direct(ConnectionOptions options)
       : version_(options.fields.version),
-        connection(std::make_shared<Connection>(kNumber, std::move(options), inbox_, poller_)) {
+        connection(std::make_shared<Connection>(kNumber, std::move(options), inbox_,
+                                                threads_.io.poller(), threads_.api)) {
     connection->output().attach(std::make_unique<ScriptedStream>(script));
-    connection->note_received(now_ms(), 0);
+    connection->io().note_received(now_ms(), 0);
   }
 
  private:
   const int version_;
-  Poller poller_;
+  IdleThreads threads_;
   std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>([] {}, [] {});
   InboxReader reader_{*inbox_};
 
@@ -35,20 +48,20 @@ class Direct {
   std::string why;
 
   // One packet in a burst of its own, its acknowledgements written at once.
-  Connection::Taken receive(const Buffer& from) {
+  IoHalf::Taken receive(const Buffer& from) {
     const ExactCopy keep(from);
     Packet packet;
     CHECK(split_packet(keep.view(), packet));
     Burst burst(*inbox_);
     ending = {};
-    const Connection::Taken taken = connection->receive(packet, burst, ending);
-    (void)connection->finish(burst);
+    const IoHalf::Taken taken = connection->io().receive(packet, burst, ending);
+    (void)connection->io().finish(burst);
     connection->output().flush();
     // What the ending points to may be the packet.
     detail_ = copy_of(ending.detail);
     ending.detail = detail_;
     why = text_of(detail_);
-    if (taken == Connection::Taken::kForPaho) for_paho = copy_of(connection->for_paho());
+    if (taken == IoHalf::Taken::kForPaho) for_paho = copy_of(connection->io().for_paho());
     return taken;
   }
   Buffer for_paho;
@@ -57,13 +70,13 @@ class Direct {
   void accept(const Buffer& connack_properties = {}) {
     const Buffer connack = version_ == kMqtt5 ? packet(0x20, 0, 0, properties(connack_properties))
                                               : packet(0x20, 0, 0);
-    CHECK_EQ(receive(connack), Connection::Taken::kForPaho);
+    CHECK_EQ(receive(connack), IoHalf::Taken::kForPaho);
     connection->on_paho_connected();
     CHECK_EQ(events().size(), 1U);
   }
   // Fails unless the packet ends the connection with this reason.
   void expect_violation(const Buffer& from, std::uint8_t reason) {
-    CHECK_EQ(receive(from), Connection::Taken::kEnds);
+    CHECK_EQ(receive(from), IoHalf::Taken::kEnds);
     CHECK_EQ(ending.cause, Ending::kProtocol);
     CHECK_EQ(ending.code, reason);
     CHECK(why.size() > 10);

@@ -26,7 +26,7 @@ TEST("congestion: a peer that does not read for a while gets everything, intact 
   for (;;) {
     const Event event = session.environment.next(session.connection, event::kDone);
     if (event.words[2] == kPublishes) {
-      CHECK_EQ(event.words[5], command::kWithdrawn);
+      CHECK_EQ(event.words[5], code::kWithdrawn);
       break;
     }
     ++sent;

@@ -159,7 +159,7 @@ TEST("publish: a topic that Paho does not take is told, and does not use up the 
   Session session(std::move(options));
   for (std::uint32_t i = 1; i <= 3; ++i)
     session.submit(session.publish(i, fields_of("\xff", {}, 1)));
-  for (std::uint32_t i = 1; i <= 3; ++i) CHECK(session.done(i).words[5] > command::kRefused);
+  for (std::uint32_t i = 1; i <= 3; ++i) CHECK(session.done(i).words[5] > code::kRefused);
   session.submit(session.publish(4, fields_of("good", {}, 1)));
   const std::uint16_t identifier = identifier_of(session.peer.read_packet());
   session.peer.send(packet(0x40, u16(identifier)));
@@ -184,7 +184,7 @@ TEST("publish: the caller may choose packet identifiers, again as soon as a flow
                            session.publish(3, chosen(1, 700)), session.publish(4, chosen(0, 0)),
                            subscribe_command(session.connection, 5, {{"s", 0}}, none, 9),
                            unsubscribe_command(session.connection, 6, {{"u"}}, none, 8)));
-      CHECK(session.done(3).words[5] > command::kRefused);
+      CHECK(session.done(3).words[5] > code::kRefused);
       CHECK_EQ(session.done(4).words[5], 0U);
       session.peer.expect(packet(0x32, field("a"), u16(700), none));
       session.peer.expect(packet(0x34, field("a"), u16(65535), none));
@@ -312,8 +312,8 @@ TEST("release: PUBREL goes out at once, in order, and PUBCOMP ends it with its r
     session.submit(bytes(session.publish(1, fields), release_command(connection, 2, 300),
                          release_command(connection, 3, 65535), release_command(connection, 4, 300),
                          release_command(connection, 5, 1)));
-    CHECK_EQ(session.done(4).words[5], command::kIdentifierInUse);
-    CHECK_EQ(session.done(5).words[5], command::kIdentifierInUse);
+    CHECK_EQ(session.done(4).words[5], refusal_code(-10));
+    CHECK_EQ(session.done(5).words[5], refusal_code(-10));
     Buffer received = session.peer.read_packet();
     put(received, session.peer.read_packet());
     put(received, session.peer.read_packet());
@@ -396,7 +396,7 @@ TEST("publish: CANCEL withdraws what waits for the window, and what was sent goe
             session.publish(3, fields_of("c", {}, 1)), cancel_command(session.connection, 1),
             cancel_command(session.connection, 2)));
   session.peer.expect(packet(0x32, field("a"), u16(1)));
-  CHECK_EQ(session.done(2).words[5], command::kWithdrawn);
+  CHECK_EQ(session.done(2).words[5], code::kWithdrawn);
   session.peer.send(packet(0x40, u16(1)));
   CHECK_EQ(session.done(1).words[5], 0U);
   session.peer.expect(packet(0x32, field("c"), u16(2)));

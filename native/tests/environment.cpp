@@ -22,7 +22,7 @@ Environment::Environment()
             bell->is_rung = true;
             bell->rung.notify_one();
           },
-          [this] { Engine::instance().io().resume_all(inbox_); })),
+          [this] { Engine::instance().resume_all(inbox_); })),
       reader_(*inbox_) {}
 
 Environment::~Environment() { Engine::instance().abandon(inbox_); }
@@ -32,7 +32,7 @@ std::uint32_t Environment::open(ConnectionOptions options) {
 }
 
 void Environment::submit(const Buffer& commands, std::deque<SharedBuffer> staged) {
-  Engine::instance().api().submit(commands, inbox_, std::move(staged));
+  Engine::instance().submit(commands, inbox_, std::move(staged));
 }
 
 void Environment::pause(std::uint32_t connection, bool paused) {

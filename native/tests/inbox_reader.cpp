@@ -37,7 +37,7 @@ std::vector<Event> InboxReader::drain_once() {
   const Bytes slab = lent.empty() ? Bytes(slab_) : Bytes(lent);
   std::vector<Event> events;
   for (std::size_t i = 0; i < drained.records; ++i) {
-    Event event = event_at(index_.data() + i * kRecordWords, slab);
+    Event event = event_at(index_.data() + i * record::kWords, slab);
     if (event.kind == event::kTopic) {
       CHECK(event.words[2] < TopicTable::kMostTopics);
       topics_[event.words[2]] = text_of(event.bytes);
@@ -49,7 +49,7 @@ std::vector<Event> InboxReader::drain_once() {
 
 Event InboxReader::event_at(const std::uint32_t* words, Bytes slab) const {
   Event event;
-  std::copy_n(words, kRecordWords, event.words.begin());
+  std::copy_n(words, record::kWords, event.words.begin());
   event.kind = words[0] & 0xff;
   event.flags = words[0] >> 8;
   event.connection = words[1];

@@ -44,7 +44,7 @@ class InboxReader {
   Inbox& inbox_;
   Buffer slab_ = Buffer(1024);
   std::vector<std::uint32_t> index_ =
-      std::vector<std::uint32_t>(Inbox::kRecordsAChunk * kRecordWords);
+      std::vector<std::uint32_t>(Inbox::kRecordsAChunk * record::kWords);
   std::map<std::uint32_t, std::string> topics_;
   int lent_ = 0;
 };

@@ -80,7 +80,7 @@ TEST("inbox: events that do not fit say how much room they need, and stay") {
   counting.write(2, large);
   counting.write(3);
   Buffer slab(4);
-  std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * kRecordWords);
+  std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * record::kWords);
   for (int i = 0; i < 2; ++i) {
     const Inbox::Drained drained = counting.inbox.drain(slab, 0, index);
     CHECK_EQ(drained.records, 0U);
@@ -97,7 +97,7 @@ TEST("inbox: events that need no bytes fit into no room at all") {
   Counting counting;
   counting.write(1);
   Buffer slab(8);
-  std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * kRecordWords);
+  std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * record::kWords);
   CHECK_EQ(counting.inbox.drain(slab, slab.size(), index).records, 1U);
   CHECK_EQ(index[3], slab.size());
 }
@@ -124,7 +124,7 @@ TEST("inbox: what is large is lent as it is, from its place in a buffer that was
     CHECK(lent.data() == at);
     // What is written meanwhile goes elsewhere.
     counting.write(5, bytes("c"));
-    std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * kRecordWords);
+    std::vector<std::uint32_t> index(Inbox::kRecordsAChunk * record::kWords);
     CHECK_EQ(counting.inbox.drain(lent, 0, index).records, 1U);
     CHECK_EQ(index[2], 2U);
     CHECK_EQ(index[3], 4U);

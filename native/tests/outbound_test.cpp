@@ -10,11 +10,11 @@ namespace aiomqtt::testing {
 namespace {
 
 constexpr std::uint32_t kConnection = 3;
-constexpr std::uint32_t kRefusedByPaho = command::kRefused + 1;
+constexpr std::uint32_t kRefusedByPaho = code::kRefused + 1;
 
 class Submitting {
  public:
-  explicit Submitting(std::uint16_t window = 20) : outbound(operations_, output_, window) {
+  explicit Submitting(std::uint16_t window = 20) : limits(window) {
     output_.attach(std::make_unique<ScriptedStream>(script_));
   }
 
@@ -25,7 +25,8 @@ class Submitting {
   Operations operations_{0};
 
  public:
-  Outbound outbound;
+  PublishLimits limits;
+  Outbound outbound{operations_, output_, limits};
 
   // The operations that ended, in order: their numbers, withdrawn ones negative.
   std::vector<int> submit(const Buffer& command) {
@@ -55,7 +56,7 @@ class Submitting {
     std::vector<int> result;
     for (const Outbound::Done& each : done) {
       const auto operation = static_cast<int>(each.operation);
-      if (each.code == command::kWithdrawn) {
+      if (each.code == code::kWithdrawn) {
         result.push_back(-operation);
       } else {
         CHECK_EQ(each.code, kRefusedByPaho);
@@ -93,7 +94,7 @@ TEST("outbound: what nothing holds back goes to Paho at once") {
   CHECK(submitting.submit(publish(3, 2)) == Numbers{3});
   CHECK(submitting.submit(subscribe(4)) == Numbers{4});
   CHECK(submitting.submit(unsubscribe(5)) == Numbers{5});
-  CHECK(!submitting.outbound.is_waiting());
+  CHECK(!submitting.limits.is_waiting());
 }
 
 TEST("outbound: a publish that Paho refuses frees its place in the window") {
@@ -107,7 +108,7 @@ TEST("outbound: a full window holds back QoS 1 and 2, and nothing else") {
   Submitting submitting(0);
   CHECK(submitting.submit(publish(1, 1)).empty());
   CHECK(submitting.submit(publish(2, 2)).empty());
-  CHECK(submitting.outbound.is_waiting());
+  CHECK(submitting.limits.is_waiting());
   CHECK(submitting.submit(publish(3, 0)) == Numbers{3});
   CHECK(submitting.submit(subscribe(4)) == Numbers{4});
   CHECK(submitting.submit(unsubscribe(5)) == Numbers{5});
@@ -116,11 +117,11 @@ TEST("outbound: a full window holds back QoS 1 and 2, and nothing else") {
 
 TEST("outbound: the broker's Receive Maximum lowers the window and never raises it") {
   Submitting submitting(20);
-  submitting.outbound.lower_window(30);
+  submitting.limits.lower_window(30);
   CHECK(submitting.submit(publish(1, 1)) == Numbers{1});
-  submitting.outbound.lower_window(0);
+  submitting.limits.lower_window(0);
   CHECK(submitting.submit(publish(2, 1)).empty());
-  submitting.outbound.lower_window(30);
+  submitting.limits.lower_window(30);
   CHECK(submitting.submit(publish(3, 1)).empty());
 }
 
@@ -132,12 +133,12 @@ TEST("outbound: a congested stream holds back everything, and lets it go in orde
   CHECK(submitting.submit(subscribe(3)).empty());
   CHECK(submitting.submit(publish(4, 0)).empty());
   CHECK(submitting.feed().empty());
-  CHECK(submitting.outbound.is_waiting());
+  CHECK(submitting.limits.is_waiting());
   submitting.relieve();
   // Not past those that wait.
   CHECK(submitting.submit(publish(5, 0)).empty());
   CHECK((submitting.feed() == Numbers{1, 2, 3, 4, 5}));
-  CHECK(!submitting.outbound.is_waiting());
+  CHECK(!submitting.limits.is_waiting());
   CHECK(submitting.submit(publish(6, 0)) == Numbers{6});
 }
 
@@ -148,9 +149,9 @@ TEST("outbound: what waited for the stream may still have to wait for the window
   CHECK(submitting.submit(publish(2, 0)).empty());
   submitting.relieve();
   CHECK(submitting.feed() == Numbers{2});
-  CHECK(submitting.outbound.is_waiting());
+  CHECK(submitting.limits.is_waiting());
   CHECK(submitting.submit(cancel(1)) == Numbers{-1});
-  CHECK(!submitting.outbound.is_waiting());
+  CHECK(!submitting.limits.is_waiting());
 }
 
 TEST("outbound: much that waited is fed in pieces, so that congestion is noticed in between") {
@@ -182,7 +183,7 @@ TEST("outbound: CANCEL withdraws what waits, wherever it waits, and only that") 
   CHECK(window.submit(cancel(99)).empty());
   CHECK(window.submit(cancel(3)) == Numbers{-3});
   CHECK(window.submit(cancel(1)) == Numbers{-1});
-  CHECK(!window.outbound.is_waiting());
+  CHECK(!window.limits.is_waiting());
 
   Submitting stream;
   stream.congest();
@@ -201,7 +202,7 @@ TEST("outbound: after stop() nothing waits") {
   submitting.congest();
   CHECK(submitting.submit(publish(2, 0)).empty());
   submitting.outbound.stop();
-  CHECK(!submitting.outbound.is_waiting());
+  CHECK(!submitting.limits.is_waiting());
   submitting.relieve();
   CHECK(submitting.feed().empty());
   CHECK(submitting.submit(cancel(1)).empty());

@@ -62,13 +62,13 @@ std::mutex heard_mutex;
 std::string heard;
 
 TEST("seam: Paho's trace is heard while somebody listens") {
-  seam::set_trace_listener([](int, const char* text) noexcept {
+  set_trace_listener([](int, const char* text) noexcept {
     const std::lock_guard lock(heard_mutex);
     heard += text;
     heard += '\n';
   });
   Session(kMqtt311).close();
-  seam::set_trace_listener(nullptr);
+  set_trace_listener(nullptr);
   const std::lock_guard lock(heard_mutex);
   CHECK(heard.find("CONNECT") != std::string::npos);
   CHECK(heard.find("CONNACK") != std::string::npos);
@@ -78,7 +78,7 @@ TEST("seam: Paho's trace shows the first bytes of a payload as they are, printab
   std::string payload;
   for (int i = 0; i < 256; ++i) payload += static_cast<char>(255 - i);
   heard.clear();
-  seam::set_trace_listener([](int, const char* text) noexcept {
+  set_trace_listener([](int, const char* text) noexcept {
     const std::lock_guard lock(heard_mutex);
     heard += text;
   });
@@ -86,7 +86,7 @@ TEST("seam: Paho's trace shows the first bytes of a payload as they are, printab
   session.submit(session.publish(1, fields_of("t", Buffer(payload.begin(), payload.end()), 1)));
   session.peer.read_packet();
   session.close();
-  seam::set_trace_listener(nullptr);
+  set_trace_listener(nullptr);
   const std::lock_guard lock(heard_mutex);
   CHECK(heard.find("PUBLISH") != std::string::npos);
   CHECK(heard.find(payload.substr(0, 20)) != std::string::npos);

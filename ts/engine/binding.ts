@@ -1,9 +1,9 @@
 /**
- * The whole native boundary: what the addon exports, and the layout of the two buffers that cross it.
+ * The native boundary: what the addon exports. The layout of the two buffers that cross it is in `boundary.ts`.
  *
  * Nothing crosses once a message. What arrives is packed by the addon as bytes (a slab) and eight integers
  * a record (an index) and drained in bursts; what leaves is packed here as one buffer of commands a tick;
- * acknowledgements come back as integers among the records. All integers are little endian.
+ * acknowledgements come back as integers among the records.
  */
 
 /** What the addon exports, once for each environment (main thread or worker) that loads it. */
@@ -49,7 +49,7 @@ export interface Binding {
   /**
    * Moves as many waiting events as fit into `slab` and `index`.
    * @param slab gets the events' bytes from `offset` on; the offsets in records are absolute within it
-   * @param index gets the records, `RECORD_WORDS` words each; it has room for `MOST_RECORDS`
+   * @param index gets the records, `RECORD_WORDS` words each; it has room for `RECORD_LIMIT`
    * @returns the number of records; 0 when nothing waits; -n when the next event needs n bytes of slab.
    *   The doorbell rings again only for events that arrive after a call that returned 0.
    */
@@ -187,148 +187,4 @@ export interface ConnectionWill {
   properties: Uint8Array
 }
 
-/** Words of one record of the index. Word 0 is `kind | flags << 8`, word 1 the connection. */
-export const RECORD_WORDS = 8
-/** Records that one call of `drain()` gives at most. */
-export const MOST_RECORDS = 1024
-
-/**
- * A message. Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`, `MESSAGE_DUP`. Words: 2 topic id or
- * `INLINE_TOPIC`, 3 offset, 4 topic length (0 unless inline), 5 length of the properties (raw, without
- * their length prefix), 6 payload length, 7 packet identifier (0 for QoS 0). At the offset stand the topic,
- * the properties and the payload. A QoS 2 message arrives when its PUBREL came, but see `holdAcknowledgements`.
- */
-export const EVENT_MESSAGE = 1
-/** Words: 2 id, 3 offset, 4 length. From now on this id means this topic; ids are used again. */
-export const EVENT_TOPIC = 2
-/** CONNACK accepted. Words: 2 session present, 3 offset and 4 length of its properties (raw). */
-export const EVENT_OPENED = 3
-/**
- * The last event of a connection. Flags: bit 0 when OPENED had happened. Words: 2 cause (`CAUSE_…`),
- * 3 offset, 4 length, 5 code, 6 errno; their meaning depends on the cause.
- */
-export const EVENT_CLOSED = 4
-/**
- * An operation has ended. Words: 2 operation, 3 offset, 4 length, 5 code. PUBLISH and RELEASE: the reason code
- * of PUBACK, PUBREC or PUBCOMP (0 on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and
- * UNSUBSCRIBE: the bytes are one reason code a filter (none for UNSUBACK on 3.x). Or one of `CODE_…`.
- */
-export const EVENT_DONE = 5
-/** A line of Paho's trace. Words: 2 level, 3 offset, 4 length. */
-export const EVENT_TRACE = 6
-
-/**
- * Just before CLOSED: what the next connection of the same session has to know. Words: 3 offset, 4 length, and the
- * bytes moved: 2 and 5 those that came (the low word and the high one), 6 and 7 those that left.
- */
-export const EVENT_SESSION = 7
-
-/**
- * PUBREC came, not refusing, for a QoS 2 publish whose packet identifier the caller chose. PUBREL follows by itself,
- * and with PUBCOMP comes DONE; but see `holdReleases`. Words: 2 operation.
- */
-export const EVENT_RECEIVED = 8
-
-/**
- * Only with `holdAcknowledgements`: PUBREL came for a QoS 2 message that had been acknowledged, and its packet
- * identifier is free again. Words: 2 the packet identifier.
- */
-export const EVENT_RELEASED = 9
-
-/**
- * AUTH came, and it was the server's turn (MQTT 5, 4.12); with 0x18 it is ours now. Before OPENED, too. Words: 3 offset
- * and 4 length of its properties (raw), 5 reason code: 0x18 (continue authentication), or 0x00 when what
- * `COMMAND_AUTH` began with 0x19 is over.
- */
-export const EVENT_AUTH = 10
-
-export const MESSAGE_QOS = 0b0011
-export const MESSAGE_RETAIN = 0b0100
-export const MESSAGE_DUP = 0b1000
-
-/** In place of a topic id: the topic's bytes are in the record. */
-export const INLINE_TOPIC = 0xffff_ffff
-
-/** In place of an operation's code: it was cancelled before it was sent. */
-export const CODE_WITHDRAWN = 0x100
-/** In place of an operation's code: Paho did not take it; the code is this minus Paho's (negative) result. */
-export const CODE_REFUSED = 0x1000
-
-/** A graceful CLOSE is done: DISCONNECT has left. */
-export const CAUSE_LOCAL = 0
-/** A forced CLOSE is done. */
-export const CAUSE_ABORTED = 1
-/**
- * The byte stream failed. The errno says how, 0 means that the peer closed it. The bytes are the
- * `address:port` concerned; the code is one of `TRANSPORT_…`.
- */
-export const CAUSE_TRANSPORT = 2
-/** CONNACK refused the connection: its code, its properties (raw) as bytes. */
-export const CAUSE_REFUSED = 3
-/** MQTT 5: the server sent DISCONNECT: its code, its properties (raw) as bytes. */
-export const CAUSE_SERVER_DISCONNECT = 4
-/** No PINGRESP within the keepalive time. */
-export const CAUSE_KEEPALIVE = 5
-/** The server broke the protocol: an MQTT 5 reason code as code, an English description as bytes. */
-export const CAUSE_PROTOCOL = 6
-/**
- * TLS failed. The code is the result of the verification (`X509_V_ERR_…`), 0 if it is not what failed. The bytes are
- * OpenSSL's error, after the name of a field of `ConnectionTls` and a colon if it is about that.
- */
-export const CAUSE_TLS = 7
-
-export const TRANSPORT_CONNECT = 1
-export const TRANSPORT_READ = 2
-export const TRANSPORT_WRITE = 3
-/** The stream ended during TLS' handshake. */
-export const TRANSPORT_HANDSHAKE = 4
-
-/**
- * Words that every command begins with: 0 the length of the whole command in bytes, padded to a multiple of 4;
- * 1 `kind | flags << 8`; 2 the connection; 3 the operation, chosen here (0 for none). Further words and the
- * bytes after them depend on the kind.
- */
-export const COMMAND_WORDS = 4
-
-/**
- * Flags: QoS in bits 0 and 1, `MESSAGE_RETAIN`, `MESSAGE_DUP` (with a packet identifier of the caller's only). Words:
- * 4 topic length, 5 properties length, 6 payload length, 7 the packet identifier, or 0 for the engine to choose one
- * (QoS 0: always 0). Bytes: topic, NUL, properties including their length prefix (none: no bytes), payload.
- *
- * On one connection either the caller chooses all packet identifiers or the engine does. One that is in use is refused
- * (`CODE_REFUSED`); one is free again when the operation's DONE has come.
- */
-export const COMMAND_PUBLISH = 1
-/** A flag of PUBLISH: its payload is not among its bytes, but was staged. */
-export const PUBLISH_STAGED = 0b1_0000
-/**
- * Words: 4 filter count, 5 properties length, 6 the packet identifier, or 0 for the engine to choose one (see
- * `COMMAND_PUBLISH`). Bytes: properties including their length prefix, then for each filter one byte of options (as
- * on the wire), two bytes of length, the filter, NUL.
- */
-export const COMMAND_SUBSCRIBE = 2
-/** As SUBSCRIBE, with options of 0. */
-export const COMMAND_UNSUBSCRIBE = 3
-/** Withdraws the operation if it has not been sent; otherwise it goes on and its DONE comes as usual. */
-export const COMMAND_CANCEL = 4
-/**
- * Continues a QoS 2 publish whose PUBREC had come (RECEIVED), of an older connection of the same session, or of this one
- * with `holdReleases`: sends PUBREL. Word 4: its packet identifier. DONE comes with PUBCOMP, whose reason code is the code: 0x92 (packet identifier not
- * found) means that PUBCOMP was on its way before.
- */
-export const COMMAND_RELEASE = 8
-/**
- * Only with `holdAcknowledgements`: sends PUBACK or PUBREC. Flags: the message's QoS. Word 4: its packet identifier.
- * Ignored if no such message waits for it on this connection.
- */
-export const COMMAND_ACKNOWLEDGE = 9
-/**
- * Sends AUTH, if it is our turn; else it is ignored. Words: 4 reason code: 0x18 (continue authentication) or 0x19
- * (re-authenticate), 5 properties length. Bytes: properties including their length prefix.
- */
-export const COMMAND_AUTH = 10
-/** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. Word 4: DISCONNECT's reason code. */
-export const COMMAND_CLOSE = 5
-
-/** CLOSE without DISCONNECT, dropping what is unsent. */
-export const CLOSE_FORCE = 1
+export * from './boundary.js'

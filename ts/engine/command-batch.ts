@@ -1,14 +1,36 @@
 import { byteLength } from '../support/bytes.js'
 import {
+  ACKNOWLEDGE_IDENTIFIER,
+  ACKNOWLEDGE_WORDS,
+  AUTH_CODE,
+  AUTH_PROPERTIES_LENGTH,
+  AUTH_WORDS,
   CLOSE_FORCE,
+  CLOSE_REASON,
+  CLOSE_WORDS,
   COMMAND_ACKNOWLEDGE,
   COMMAND_AUTH,
   COMMAND_CANCEL,
   COMMAND_CLOSE,
+  COMMAND_CONNECTION,
+  COMMAND_HEAD,
+  COMMAND_LENGTH,
+  COMMAND_OPERATION,
   COMMAND_PUBLISH,
   COMMAND_RELEASE,
   COMMAND_WORDS,
-} from './binding.js'
+  FILTERS_COUNT,
+  FILTERS_IDENTIFIER,
+  FILTERS_PROPERTIES_LENGTH,
+  FILTERS_WORDS,
+  PUBLISH_IDENTIFIER,
+  PUBLISH_PAYLOAD_LENGTH,
+  PUBLISH_PROPERTIES_LENGTH,
+  PUBLISH_TOPIC_LENGTH,
+  PUBLISH_WORDS,
+  RELEASE_IDENTIFIER,
+  RELEASE_WORDS,
+} from './boundary.js'
 
 /** The size that the buffer starts with, and goes back to after a large command. */
 const USUAL_CAPACITY = 64 * 1024
@@ -22,8 +44,8 @@ export const FULL_BATCH = 256 * 1024
 /** Strings up to this length get room for their worst case; longer ones are measured first. */
 const MEASURED_LENGTH = 16 * 1024
 
-const PUBLISH_HEADER = (COMMAND_WORDS + 4) * 4
-const FILTERS_HEADER = (COMMAND_WORDS + 3) * 4
+const PUBLISH_HEADER = PUBLISH_WORDS * 4
+const FILTERS_HEADER = FILTERS_WORDS * 4
 
 /** One topic filter of SUBSCRIBE or UNSUBSCRIBE. */
 export interface Filter {
@@ -81,10 +103,10 @@ export class CommandBatch {
 
     const { words } = this
     const word = start >> 2
-    words[word + 4] = topicLength
-    words[word + 5] = propertiesLength
-    words[word + 6] = payloadLength
-    words[word + 7] = identifier
+    words[word + PUBLISH_TOPIC_LENGTH] = topicLength
+    words[word + PUBLISH_PROPERTIES_LENGTH] = propertiesLength
+    words[word + PUBLISH_PAYLOAD_LENGTH] = payloadLength
+    words[word + PUBLISH_IDENTIFIER] = identifier
     this.finish(start, position, COMMAND_PUBLISH | (flags << 8), connection, operation)
   }
 
@@ -98,9 +120,9 @@ export class CommandBatch {
   /** @param identifier the packet identifier of a QoS 2 publish of an older connection, after its PUBREC */
   release(connection: number, operation: number, identifier: number): void {
     const start = this.length
-    const size = (COMMAND_WORDS + 1) * 4
+    const size = RELEASE_WORDS * 4
     this.reserve(size)
-    this.words[(start >> 2) + COMMAND_WORDS] = identifier
+    this.words[(start >> 2) + RELEASE_IDENTIFIER] = identifier
     this.finish(start, start + size, COMMAND_RELEASE, connection, operation)
   }
 
@@ -110,29 +132,29 @@ export class CommandBatch {
    */
   acknowledge(connection: number, qos: number, identifier: number): void {
     const start = this.length
-    const size = (COMMAND_WORDS + 1) * 4
+    const size = ACKNOWLEDGE_WORDS * 4
     this.reserve(size)
-    this.words[(start >> 2) + COMMAND_WORDS] = identifier
+    this.words[(start >> 2) + ACKNOWLEDGE_IDENTIFIER] = identifier
     this.finish(start, start + size, COMMAND_ACKNOWLEDGE | (qos << 8), connection, 0)
   }
 
   /** @param properties including their length prefix */
   auth(connection: number, code: number, properties: Uint8Array): void {
     const start = this.length
-    const size = (COMMAND_WORDS + 2) * 4
+    const size = AUTH_WORDS * 4
     this.reserve(size + properties.length)
     this.bytes.set(properties, start + size)
-    this.words[(start >> 2) + COMMAND_WORDS] = code
-    this.words[(start >> 2) + COMMAND_WORDS + 1] = properties.length
+    this.words[(start >> 2) + AUTH_CODE] = code
+    this.words[(start >> 2) + AUTH_PROPERTIES_LENGTH] = properties.length
     this.finish(start, start + size + properties.length, COMMAND_AUTH, connection, 0)
   }
 
   /** @param reason DISCONNECT's reason code, on MQTT 5 */
   close(connection: number, force: boolean, reason: number): void {
     const start = this.length
-    const size = (COMMAND_WORDS + 1) * 4
+    const size = CLOSE_WORDS * 4
     this.reserve(size)
-    this.words[(start >> 2) + COMMAND_WORDS] = reason
+    this.words[(start >> 2) + CLOSE_REASON] = reason
     this.finish(start, start + size, COMMAND_CLOSE | ((force ? CLOSE_FORCE : 0) << 8), connection, 0)
   }
 
@@ -185,9 +207,9 @@ export class CommandBatch {
       position += 3 + length
       bytes[position++] = 0
     }
-    this.words[(start >> 2) + 4] = filters.length
-    this.words[(start >> 2) + 5] = propertiesLength
-    this.words[(start >> 2) + 6] = identifier
+    this.words[(start >> 2) + FILTERS_COUNT] = filters.length
+    this.words[(start >> 2) + FILTERS_PROPERTIES_LENGTH] = propertiesLength
+    this.words[(start >> 2) + FILTERS_IDENTIFIER] = identifier
     this.finish(start, position, kind, connection, operation)
   }
 
@@ -195,10 +217,10 @@ export class CommandBatch {
     const { words } = this
     const word = start >> 2
     this.length = (end + 3) & ~3
-    words[word] = this.length - start
-    words[word + 1] = head
-    words[word + 2] = connection
-    words[word + 3] = operation
+    words[word + COMMAND_LENGTH] = this.length - start
+    words[word + COMMAND_HEAD] = head
+    words[word + COMMAND_CONNECTION] = connection
+    words[word + COMMAND_OPERATION] = operation
   }
 
   private reserve(size: number): void {

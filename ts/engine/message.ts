@@ -2,7 +2,7 @@ import { type InspectOptions, inspect } from 'node:util'
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { Properties } from '../mqtt/properties.js'
 import { receivedTopic, type Topic } from '../mqtt/topic.js'
-import { MESSAGE_DUP, MESSAGE_QOS, MESSAGE_RETAIN } from './binding.js'
+import { MESSAGE_DUP, MESSAGE_QOS, MESSAGE_RETAIN } from './boundary.js'
 
 /** Beside `MESSAGE_…` in a message's flags: it came over MQTT 5, so it has properties. */
 export const MESSAGE_HAS_PROPERTIES = 0b1_0000

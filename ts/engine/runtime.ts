@@ -2,8 +2,9 @@ import { byteLength } from '../support/bytes.js'
 import { type Callable, CallSite } from '../support/call-site.js'
 import { Deadlines } from '../support/deadlines.js'
 import type { Logger } from '../support/logger.js'
+import type { Binding } from './binding.js'
 import {
-  type Binding,
+  CHUNK_BYTES,
   EVENT_AUTH,
   EVENT_CLOSED,
   EVENT_DONE,
@@ -14,9 +15,23 @@ import {
   EVENT_SESSION,
   EVENT_TOPIC,
   EVENT_TRACE,
-  MOST_RECORDS,
+  MESSAGE_IDENTIFIER,
+  MESSAGE_PAYLOAD_LENGTH,
+  MESSAGE_PROPERTIES_LENGTH,
+  RECORD_CODE,
+  RECORD_CONNECTION,
+  RECORD_ERRNO,
+  RECORD_HEAD,
+  RECORD_LENGTH,
+  RECORD_LIMIT,
+  RECORD_OFFSET,
+  RECORD_SUBJECT,
   RECORD_WORDS,
-} from './binding.js'
+  SESSION_RECEIVED_HIGH,
+  SESSION_RECEIVED_LOW,
+  SESSION_SENT_HIGH,
+  SESSION_SENT_LOW,
+} from './boundary.js'
 import { CommandBatch, FULL_BATCH } from './command-batch.js'
 import type { Acknowledger } from './held-message.js'
 import { HeldMessage } from './held-message.js'
@@ -33,7 +48,7 @@ const TURN_MILLISECONDS = 2
  * that somebody keeps keeps its whole slab; still large enough that a slab costs little for each of its messages. A
  * larger message has a slab of its own.
  */
-const SLAB_SIZE = 16 * 1024
+const SLAB_SIZE = 2 * CHUNK_BYTES
 /** A slab with less room than this left is replaced. */
 const SLAB_REST = 1024
 
@@ -85,7 +100,7 @@ export class Runtime {
   private readonly traced: Logger[] = []
   private turnTasks: TurnTask[] = []
 
-  private readonly index = new Uint32Array(MOST_RECORDS * RECORD_WORDS)
+  private readonly index = new Uint32Array(RECORD_LIMIT * RECORD_WORDS)
   /** The same words; signed ones are small integers to the engine, whatever their value. */
   private readonly words = new Int32Array(this.index.buffer)
   private slab: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE)
@@ -267,21 +282,21 @@ export class Runtime {
 
   private deliver(at: number): void {
     const { words } = this
-    const head = words[at] as number
+    const head = words[at + RECORD_HEAD] as number
     const kind = head & 0xff
-    const connection = words[at + 1] as number
-    const offset = words[at + 3] as number
-    const length = words[at + 4] as number
+    const connection = words[at + RECORD_CONNECTION] as number
+    const offset = words[at + RECORD_OFFSET] as number
+    const length = words[at + RECORD_LENGTH] as number
     if (kind === EVENT_MESSAGE) {
-      const propertiesLength = words[at + 5] as number
-      const payloadLength = words[at + 6] as number
+      const propertiesLength = words[at + MESSAGE_PROPERTIES_LENGTH] as number
+      const payloadLength = words[at + MESSAGE_PAYLOAD_LENGTH] as number
       this.slabUsed = offset + length + propertiesLength + payloadLength
       const events = this.connections.get(connection)
       if (events === undefined) return
-      const topic = words[at + 2] as number
+      const topic = words[at + RECORD_SUBJECT] as number
       const flags = (head >>> 8) | (events.hasProperties ? MESSAGE_HAS_PROPERTIES : 0)
       const name = topic < 0 ? null : (this.topics[topic] as TopicName)
-      const mid = words[at + 7] as number
+      const mid = words[at + MESSAGE_IDENTIFIER] as number
       const { slab } = this
       const { acknowledgements } = events
       events.message(
@@ -303,7 +318,7 @@ export class Runtime {
     }
     if (length > 0) this.slabUsed = offset + length
     if (kind === EVENT_TOPIC) {
-      this.topics[words[at + 2] as number] = new TopicName(
+      this.topics[words[at + RECORD_SUBJECT] as number] = new TopicName(
         this.slab.toString('utf8', offset, offset + length),
         length,
       )
@@ -318,24 +333,32 @@ export class Runtime {
     if (events === undefined) return
     if (kind === EVENT_DONE) {
       const bytes = length === 0 ? NO_BYTES : this.slab.subarray(offset, offset + length)
-      events.done(words[at + 2] as number, words[at + 5] as number, bytes)
+      events.done(words[at + RECORD_SUBJECT] as number, words[at + RECORD_CODE] as number, bytes)
     } else if (kind === EVENT_RECEIVED) {
-      events.received(words[at + 2] as number)
+      events.received(words[at + RECORD_SUBJECT] as number)
     } else if (kind === EVENT_AUTH) {
-      events.auth(words[at + 5] as number, this.slab.subarray(offset, offset + length))
+      events.auth(words[at + RECORD_CODE] as number, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_RELEASED) {
-      events.released(words[at + 2] as number)
+      events.released(words[at + RECORD_SUBJECT] as number)
     } else if (kind === EVENT_OPENED) {
-      events.opened(words[at + 2] !== 0, this.slab.subarray(offset, offset + length))
+      events.opened(words[at + RECORD_SUBJECT] !== 0, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_SESSION) {
       const { index } = this
-      const received = wide(index[at + 2] as number, index[at + 5] as number)
-      const sent = wide(index[at + 6] as number, index[at + 7] as number)
+      const received = wide(
+        index[at + SESSION_RECEIVED_LOW] as number,
+        index[at + SESSION_RECEIVED_HIGH] as number,
+      )
+      const sent = wide(index[at + SESSION_SENT_LOW] as number, index[at + SESSION_SENT_HIGH] as number)
       events.left(this.slab.subarray(offset, offset + length), received, sent)
     } else if (kind === EVENT_CLOSED) {
       this.connections.delete(connection)
       const bytes = this.slab.subarray(offset, offset + length)
-      events.closed(words[at + 2] as number, words[at + 5] as number, words[at + 6] as number, bytes)
+      events.closed(
+        words[at + RECORD_SUBJECT] as number,
+        words[at + RECORD_CODE] as number,
+        words[at + RECORD_ERRNO] as number,
+        bytes,
+      )
     }
   }
 }

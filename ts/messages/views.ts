@@ -1,3 +1,4 @@
+import { TOPIC_LIMIT } from '../engine/boundary.js'
 import type { Message, TopicName } from '../engine/message.js'
 import type { MqttError } from '../mqtt/errors.js'
 import { FilterTree } from '../mqtt/filter-tree.js'
@@ -10,9 +11,6 @@ export interface Recipient {
   /** The connection is gone, for this reason if it was not a clean end. */
   end(cause: MqttError | null): void
 }
-
-/** Topics whose recipients are remembered: as many as the engine knows (native/engine/topic_table.h). */
-const MOST_REMEMBERED = 65_536
 
 /** Who of those who wait for messages apart from a queue gets which. */
 export class FilterViews {
@@ -58,7 +56,8 @@ export class FilterViews {
     let recipients = this.remembered.get(name)
     if (recipients === undefined) {
       recipients = this.search(name.value)
-      if (this.remembered.size === MOST_REMEMBERED) this.remembered.clear()
+      // As many as the engine has ids for.
+      if (this.remembered.size === TOPIC_LIMIT) this.remembered.clear()
       this.remembered.set(name, recipients)
     }
     return recipients

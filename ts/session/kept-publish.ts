@@ -1,12 +1,16 @@
 import { CALLER_WAITS, Operation, type OperationOwner, SENT } from '../calls/operation.js'
 import type { PublishCall } from '../calls/publish-arguments.js'
-import { COMMAND_PUBLISH, MESSAGE_DUP, MESSAGE_RETAIN, PUBLISH_STAGED } from '../engine/binding.js'
+import {
+  COMMAND_PUBLISH,
+  LARGE_FROM,
+  MESSAGE_DUP,
+  MESSAGE_RETAIN,
+  PUBLISH_STAGED,
+} from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
 import { byteLength } from '../support/bytes.js'
 import type { CallSite } from '../support/call-site.js'
 
-/** Payloads of this many bytes are copied once, and no more. */
-const STAGED_FROM = 64 * 1024
 const NO_PAYLOAD = new Uint8Array(0)
 
 // What the broker's session may know of a publish.
@@ -127,7 +131,7 @@ export function keptContent(content: Content, runtime: Runtime): Content {
 
 /** Whether the payload is large enough not to be copied from command to packet. */
 export function isLarge(payload: string | Uint8Array): payload is Uint8Array {
-  return typeof payload !== 'string' && byteLength(payload) >= STAGED_FROM
+  return typeof payload !== 'string' && byteLength(payload) >= LARGE_FROM
 }
 
 /** The bytes of a topic, properties and a payload. */

@@ -12,7 +12,7 @@ import {
   WAITING,
 } from '../calls/operation.js'
 import type { OperationTable } from '../calls/operation-table.js'
-import { CODE_WITHDRAWN } from '../engine/binding.js'
+import { CODE_WITHDRAWN, WINDOW_LIMIT } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
 import { MqttError } from '../mqtt/errors.js'
 import type { Store } from '../store/store.js'
@@ -23,9 +23,6 @@ import type { OfflineQueue } from './offline-queue.js'
 import type { PacketIdentifiers } from './packet-identifiers.js'
 import { type MakeError, publishRefusal } from './refusals.js'
 import type { SessionConnection } from './session-connection.js'
-
-/** Publishes that may be partway at once: with more of them Paho would hold back what has no QoS, too. */
-const LARGEST_WINDOW = 65533
 
 /**
  * Bytes of repeated publishes that may be unacknowledged at once. They come before all new ones of QoS 1 and 2, but
@@ -110,11 +107,7 @@ export class OutgoingFlows implements JournalOwner {
   /** There is a connection: what was received goes on. */
   connected(connection: SessionConnection, hasSession: boolean): void {
     this.connection = connection
-    this.window = Math.min(
-      this.maxInflight,
-      connection.limits?.receiveMaximum ?? LARGEST_WINDOW,
-      LARGEST_WINDOW,
-    )
+    this.window = Math.min(this.maxInflight, connection.limits?.receiveMaximum ?? WINDOW_LIMIT, WINDOW_LIMIT)
     if (!hasSession) this.forgetSession()
     this.inflight = this.halves.size
     this.unreleased = [...this.halves]

@@ -1,0 +1,37 @@
+// What JavaScript wants of one connection.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "paho/paho_client.h"
+#include "platform/descriptor.h"
+#include "streams/address.h"
+#include "streams/tls_context.h"
+
+namespace aiomqtt {
+
+// How its byte stream comes about.
+struct StreamOptions {
+  std::vector<Address> addresses;
+  SocketSetup socket;
+  // A connected socket to use instead of connecting to one of the addresses; ours to close.
+  Descriptor descriptor;
+  std::optional<TlsOptions> tls;
+};
+
+struct ConnectionOptions : StreamOptions {
+  ConnectFields fields;
+  std::uint16_t max_inflight = 65535;
+  // Outbound topic aliases to use at most.
+  std::uint16_t topic_aliases = 0;
+  // JavaScript acknowledges QoS 1 and 2 messages itself.
+  bool hold_acknowledgements = false;
+  // JavaScript says when the PUBREC of its publish is answered with PUBREL.
+  bool hold_releases = false;
+  // What the last connection of the same session left behind (a SESSION event); may be empty.
+  std::vector<std::uint8_t> session;
+};
+
+}  // namespace aiomqtt

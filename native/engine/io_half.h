@@ -1,0 +1,121 @@
+// A connection's half on the I/O thread: how its stream comes about, what is read from it, and its
+// keepalive. It alone ends the connection.
+//
+// I/O thread only, without a lock of its own. What the API thread has of it goes through
+// ConnectionState.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/connection_state.h"
+#include "engine/ending.h"
+#include "engine/packet_reader.h"
+#include "engine/receiver.h"
+#include "streams/connector.h"
+#include "streams/tls_stream.h"
+
+namespace aiomqtt {
+
+// What the I/O thread gathers while it works through one read.
+class Burst {
+ public:
+  explicit Burst(Inbox& inbox) : inbox_(inbox) {}
+  Inbox::Writer& writer() {
+    if (!writer_) writer_.emplace(inbox_);
+    return *writer_;
+  }
+  RawBuffer& acks() { return acks_; }
+  // Lets go of the inbox and hands over the acknowledgements.
+  RawBuffer close() {
+    writer_.reset();
+    return std::exchange(acks_, {});
+  }
+
+ private:
+  Inbox& inbox_;
+  std::optional<Inbox::Writer> writer_;
+  RawBuffer acks_;
+};
+
+class IoHalf {
+ public:
+  // Takes what is its of `options`.
+  IoHalf(ConnectionState& state, ConnectionOptions& options, const PropertyValues& own);
+
+  // -- the stream comes about, and goes --
+  StreamOptions stream_options;
+  std::unique_ptr<Connector> connector;
+  std::unique_ptr<TlsStream> handshaking;
+  std::string peer;  // "address:port"
+  // DISCONNECT was written: the connection ends when all has left.
+  bool ends_when_empty = false;
+
+  // -- what is read --
+  PacketReader& reader() noexcept { return reader_; }
+  void note_received(std::int64_t now, std::size_t bytes) noexcept {
+    last_received_ = now;
+    state_.meter.note_received(bytes);
+  }
+  enum class Taken : std::uint8_t { kHere, kForPaho, kEnds };
+  // Works on one packet. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
+  [[nodiscard]] Taken receive(const Packet& packet, Burst& burst, Ending& ending);
+  [[nodiscard]] Bytes for_paho() const noexcept { return for_paho_; }
+  // A PUBREC that was held is what Paho must read now.
+  void hand_pubrec_to_paho(std::uint16_t packet_identifier, std::uint8_t code) noexcept;
+  // What receive() gathered leaves. True: the output must be flushed.
+  [[nodiscard]] bool finish(Burst& burst);
+
+  // Reading stops while any reason to pause holds; resuming leaves the other reasons.
+  enum Pause : unsigned { kByConsumer = 1, kByInbox = 2 };
+  void pause(Pause reason) noexcept;
+  void resume(Pause reason, std::int64_t now) noexcept;
+  [[nodiscard]] bool paused() const noexcept { return pauses_ != 0; }
+
+  // Sends PINGREQ when it is time. False: the broker has been silent for too long.
+  [[nodiscard]] bool keep_alive(std::int64_t now);
+  [[nodiscard]] std::int64_t keepalive_ms() const noexcept { return keepalive_ms_; }
+
+  // Paho has seen CONNACK.
+  void tell_opened();
+  // The connection is about to end: tells the server why, where MQTT can (MQTT 5 section 4.13).
+  void take_leave(const Ending& ending);
+  // Ends it for JavaScript, once; what comes after is not heard.
+  void end(const Ending& ending);
+
+ private:
+  [[nodiscard]] Taken violate(const Violation& violation, Ending& ending) {
+    ending = violated(violation);
+    return Taken::kEnds;
+  }
+  [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
+  [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
+  [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
+  [[nodiscard]] Taken on_disconnect(const Packet& packet, Ending& ending);
+  [[nodiscard]] Taken on_auth(const Packet& packet, Ending& ending, Burst& burst);
+  // Paho gets no properties, which it would leak, and the short form where it will do.
+  void set_ack_for_paho(std::uint8_t first, std::uint16_t packet_identifier,
+                        std::uint8_t code) noexcept;
+
+  ConnectionState& state_;
+  const bool clean_start_;
+  PacketReader reader_;
+  Receiver receiver_;
+  Bytes for_paho_;
+  std::array<std::uint8_t, 5> connack_for_paho_{};
+  std::array<std::uint8_t, 5> ack_for_paho_{};
+  std::vector<std::uint8_t> connack_properties_;
+  bool session_present_ = false;
+  bool accepted_ = false;
+  std::int64_t keepalive_ms_;
+  unsigned pauses_ = 0;
+  std::int64_t last_received_ = 0;
+  std::int64_t ping_sent_ = 0;  // 0: none outstanding
+};
+
+}  // namespace aiomqtt
