@@ -1,5 +1,6 @@
 import { byteLength } from '../support/bytes.js'
 import { type Callable, CallSite } from '../support/call-site.js'
+import { nextTick } from '../support/clock.js'
 import { Deadlines } from '../support/deadlines.js'
 import type { Logger } from '../support/logger.js'
 import type { Binding } from './binding.js'
@@ -37,11 +38,12 @@ import type { Acknowledger } from './held-message.js'
 import { HeldMessage } from './held-message.js'
 import { loadAddon } from './load-addon.js'
 import { MESSAGE_HAS_PROPERTIES, Message, TopicName } from './message.js'
+import { Turns, type TurnTask } from './turns.js'
 
-/** A turn of the event loop stops draining after this many records … */
-const TURN_RECORDS = 1024
-/** … or milliseconds, and goes on in the next one, so that a flood starves neither timers nor other sockets. */
-const TURN_MILLISECONDS = 2
+/** After as many records the program has its turn with what they brought. */
+const STEP_RECORDS = 1024
+/** After as many settled promises what waits for them runs before the next ones, so that its time can be measured. */
+const STEP_SETTLED = 8
 
 /**
  * What arrives is copied into slabs of this size, and messages are views of them. Small, because a message
@@ -77,36 +79,37 @@ export interface ConnectionEvents {
   closed(cause: number, code: number, errno: number, bytes: Buffer): void
 }
 
-/** Something to do when the events of this turn of the event loop have been delivered. */
-export interface TurnTask {
-  endTurn(): void
-}
-
 /**
  * The half of the client that there is once for each environment (main thread or worker): it moves what crosses
  * the native boundary, for all clients together, and keeps the event loop alive while promises are pending.
  */
-export class Runtime {
+export class Runtime implements TurnTask {
   /** What leaves at the end of this tick. After writing to it call `changed()`. */
   readonly commands = new CommandBatch()
-  readonly deadlines = new Deadlines(() => this.drain())
-
-  /** Counts the turns of the event loop in which something came. */
-  turn = 0
+  readonly deadlines = new Deadlines(() => this.takeIn())
+  /** The time of a turn of the event loop, of which all that comes has its share. */
+  readonly turns = new Turns(() => this.pending > 0)
 
   private readonly connections = new Map<number, ConnectionEvents>()
   /** By the ids that the native side gives them. */
   private readonly topics: TopicName[] = []
   private readonly traced: Logger[] = []
-  private turnTasks: TurnTask[] = []
 
   private readonly index = new Uint32Array(RECORD_LIMIT * RECORD_WORDS)
   /** The same words; signed ones are small integers to the engine, whatever their value. */
   private readonly words = new Int32Array(this.index.buffer)
   private slab: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE)
   private slabUsed = 0
+  /** Records of the index that have not been delivered, from the first of them to the last. */
+  private next = 0
+  private count = 0
+  /** The usual slab, while another one is read from. */
+  private setAside: { slab: Buffer; slabUsed: number } | null = null
+  /** Whether delivering goes on when `turns` says so. */
+  private goesOn = false
+  /** Promises that were settled. */
+  private settled = 0
 
-  private continuation: NodeJS.Immediate | null = null
   private tickEnds = false
   private pending = 0
   /** Bytes of the payloads that were staged for the commands at hand. */
@@ -138,11 +141,12 @@ export class Runtime {
   hold(): void {
     if (this.pending++ > 0) return
     this.binding.hold()
-    this.continuation?.ref()
+    this.turns.ref()
   }
 
   /** A promise was settled. */
   release(): void {
+    this.settled++
     if (--this.pending === 0) this.binding.release()
   }
 
@@ -174,7 +178,7 @@ export class Runtime {
     if (this.tickEnds) return
     this.tickEnds = true
     // Not a microtask: a tick callback runs after all microtasks, of which many may have something to send.
-    process.nextTick(endTick, this)
+    nextTick(endTick, this)
   }
 
   /**
@@ -189,11 +193,6 @@ export class Runtime {
     }
     this.noteTick()
     return this.callSitesLeft-- > 0 ? new CallSite(entry) : null
-  }
-
-  /** Calls `task.endTurn()` once the events at hand have been delivered. */
-  afterTurn(task: TurnTask): void {
-    this.turnTasks.push(task)
   }
 
   /** @internal */
@@ -211,48 +210,84 @@ export class Runtime {
     this.staged = 0
   }
 
+  /** The native side has something, in a turn of the event loop of its own. */
   private drain(): void {
-    this.turn++
-    const deadline = performance.now() + TURN_MILLISECONDS
-    let records = 0
-    for (;;) {
-      const count = this.binding.drain(this.slab, this.slabUsed, this.index)
-      if (count === 0) break
-      if (count < 0) {
-        if (!this.drainLent()) this.replaceSlab(-count)
-        continue
-      }
-      this.route(count)
-      if (this.slab.length - this.slabUsed < SLAB_REST) this.replaceSlab(SLAB_SIZE)
-      records += count
-      if (records >= TURN_RECORDS || performance.now() >= deadline) {
-        this.continueLater()
-        break
-      }
+    if (this.turns.isWaiting) {
+      this.goOnLater()
+    } else if (!this.goesOn) {
+      this.turns.begin()
+      this.endTurn()
     }
-    this.endTurn()
   }
 
-  /** Goes on draining in the next turn; that alone does not keep the event loop alive. */
-  private continueLater(): void {
-    if (this.continuation !== null) return
-    this.continuation = setImmediate(() => {
-      this.continuation = null
-      this.drain()
-    })
-    if (this.pending === 0) this.continuation.unref()
+  /** Takes in the answers that have come, however many there are: their calls' time is over. */
+  private takeIn(): void {
+    this.turns.begin()
+    this.step(Number.POSITIVE_INFINITY)
+    this.goOnLater()
+  }
+
+  /** @internal */
+  endTurn(): void {
+    this.goesOn = false
+    const goesOn = this.step(this.settled + STEP_SETTLED)
+    this.turns.spend()
+    if (goesOn) this.goOnLater()
+  }
+
+  private goOnLater(): void {
+    if (this.goesOn) return
+    this.goesOn = true
+    this.turns.add(this)
+  }
+
+  /**
+   * Delivers what there is, for as long as the turn's time lasts.
+   * @param mostSettled what `settled` may become
+   * @returns whether there may be more
+   */
+  private step(mostSettled: number): boolean {
+    let left = STEP_RECORDS
+    while (left > 0 && this.settled < mostSettled && (left === STEP_RECORDS || !this.turns.isOver())) {
+      if (this.next === this.count) {
+        const count = this.binding.drain(this.slab, this.slabUsed, this.index)
+        if (count === 0) return false
+        if (count < 0) {
+          if (!this.drainLent()) this.replaceSlab(-count)
+          continue
+        }
+        this.next = 0
+        this.count = count
+        left -= count
+      }
+      if (!this.route(mostSettled)) return true
+      this.endBlock()
+    }
+    return true
   }
 
   /** Delivers what is large from where it was read, if it is there; it has a slab of its own then. */
   private drainLent(): boolean {
     const lent = this.binding.lend()
     if (lent === null) return false
-    const { slab, slabUsed } = this
+    this.setAside = { slab: this.slab, slabUsed: this.slabUsed }
     this.slab = lent
-    this.route(this.binding.drain(lent, 0, this.index))
-    this.slab = slab
-    this.slabUsed = slabUsed
+    this.next = 0
+    this.count = Math.max(this.binding.drain(lent, 0, this.index), 0)
+    if (this.count === 0) this.endBlock()
     return true
+  }
+
+  /** All records of the index have been delivered. */
+  private endBlock(): void {
+    const { setAside } = this
+    if (setAside !== null) {
+      this.slab = setAside.slab
+      this.slabUsed = setAside.slabUsed
+      this.setAside = null
+    } else if (this.slab.length - this.slabUsed < SLAB_REST) {
+      this.replaceSlab(SLAB_SIZE)
+    }
   }
 
   private replaceSlab(room: number): void {
@@ -260,24 +295,22 @@ export class Runtime {
     this.slabUsed = 0
   }
 
-  private endTurn(): void {
-    if (this.turnTasks.length === 0) return
-    const tasks = this.turnTasks
-    this.turnTasks = []
-    for (const task of tasks) task.endTurn()
-  }
-
-  /** Delivers `count` records. What a user's logger or queue throws must not cost the others their events. */
-  private route(count: number): void {
-    let next = 0
-    while (next < count) {
+  /**
+   * Delivers the records that were drained. What a user's logger or queue throws must not cost the others their events.
+   * @returns whether all of them were
+   */
+  private route(mostSettled: number): boolean {
+    while (this.next < this.count) {
       try {
-        for (; next < count; next++) this.deliver(next * RECORD_WORDS)
+        while (this.next < this.count) {
+          this.deliver(this.next++ * RECORD_WORDS)
+          if (this.next < this.count && (this.settled >= mostSettled || this.turns.isOver())) return false
+        }
       } catch (error) {
-        next++
-        process.nextTick(rethrow, error)
+        nextTick(rethrow, error)
       }
     }
+    return true
   }
 
   private deliver(at: number): void {

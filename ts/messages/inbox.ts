@@ -1,5 +1,6 @@
 import type { Message } from '../engine/message.js'
-import { runtime, type TurnTask } from '../engine/runtime.js'
+import { runtime } from '../engine/runtime.js'
+import type { TurnTask } from '../engine/turns.js'
 import { MqttError } from '../mqtt/errors.js'
 import { type Abortable, listen, unlisten } from '../support/abort-signals.js'
 import { type Callable, type CallSite, rejection } from '../support/call-site.js'
@@ -8,11 +9,8 @@ import { createQueue, FifoQueue, type QueueType } from './queues.js'
 import { MessageSource } from './upstream.js'
 import { FilterViews, type Recipient } from './views.js'
 
-/**
- * Messages taken one after the other without the event loop in between. A queue of any length would otherwise be
- * worked off in microtasks, before any timer or socket has its turn.
- */
-const TAKEN_A_TURN = 1024
+/** Those who wait are given so many messages before what they do with them has its time measured. */
+const SERVED_AT_ONCE = 8
 
 type Result = IteratorResult<Message | Message[], undefined>
 
@@ -72,9 +70,6 @@ export class Inbox implements Recipient, TurnTask {
   readonly takesAlone = false
   /** In the order of their calls. If a message waits as well, `endTurn()` is going to come. */
   private waiters: Waiter[] = []
-  /** Messages taken at once since the turn `turn` of the event loop began. */
-  private taken = 0
-  private turn = 0
   /** The queue gives out what it took in, in its order, so that it can be passed by. */
   private readonly isFifo: boolean
   /** Whether this was a filtered part that has been given up, so that nothing comes any more. */
@@ -130,23 +125,23 @@ export class Inbox implements Recipient, TurnTask {
       this.waiters.shift()
       waiter.settle({ value: message, done: false })
     } else {
-      if (queue.length === 0) runtime().afterTurn(this)
+      if (queue.length === 0) runtime().turns.add(this)
       queue.put(message)
     }
   }
 
   /**
    * Whether there is a message to take at once. There is not always one while `length` is not 0: who was here
-   * before comes first, and after many at once the event loop has its turn, however long the queue is.
+   * before comes first, and when the time of a turn of the event loop is over the next one has to come, however long
+   * the queue is.
    */
   get isReady(): boolean {
     if (this.queue.length === 0 || this.waiters.length > 0) return false
-    return this.taken < TAKEN_A_TURN || this.isNewTurn()
+    return !runtime().turns.isOver()
   }
 
   /** Only while `isReady`. */
   take(): Message {
-    this.taken++
     return this.queue.take()
   }
 
@@ -156,7 +151,7 @@ export class Inbox implements Recipient, TurnTask {
     const length = Math.min(queue.length, most)
     const batch: Message[] = []
     for (let i = 0; i < length; i++) batch.push(queue.take())
-    this.taken += length
+    runtime().turns.spend()
     return batch
   }
 
@@ -172,7 +167,7 @@ export class Inbox implements Recipient, TurnTask {
    */
   wait(owner: object, batch: number, signal: AbortSignal | undefined, entry: Callable): Promise<Result> {
     const site = runtime().callSite(entry)
-    if (this.queue.length > 0 && this.waiters.length === 0) setImmediate(() => this.endTurn())
+    if (this.queue.length > 0 && this.waiters.length === 0) runtime().turns.add(this)
     return new Promise((resolve, reject) => {
       this.waiters.push(new Waiter(this, owner, batch, signal, site, resolve, reject))
     })
@@ -229,7 +224,7 @@ export class Inbox implements Recipient, TurnTask {
   }
 
   end(cause: MqttError | null): void {
-    this.serve()
+    this.serve(Number.POSITIVE_INFINITY)
     const { waiters } = this
     this.waiters = []
     for (const waiter of waiters) waiter.fail(() => disconnected(cause))
@@ -237,8 +232,8 @@ export class Inbox implements Recipient, TurnTask {
   }
 
   endTurn(): void {
-    this.taken = 0
-    this.serve()
+    this.serve(SERVED_AT_ONCE)
+    if (this.waiters.length > 0 && this.queue.length > 0) runtime().turns.add(this)
   }
 
   /** Gives this part and its own parts up, with what is in their queues. */
@@ -258,17 +253,9 @@ export class Inbox implements Recipient, TurnTask {
     for (const waiter of left) waiter.settle({ value: undefined, done: true })
   }
 
-  private isNewTurn(): boolean {
-    const { turn } = runtime()
-    if (turn === this.turn) return false
-    this.turn = turn
-    this.taken = 0
-    return true
-  }
-
   /** Gives what is queued to who waits, first come, first served. */
-  private serve(): void {
-    while (this.waiters.length > 0 && this.queue.length > 0) {
+  private serve(most: number): void {
+    for (let left = most; left > 0 && this.waiters.length > 0 && this.queue.length > 0; left--) {
       const waiter = this.waiters.shift() as Waiter
       const value = waiter.batch === 0 ? this.take() : this.takeBatch(waiter.batch)
       waiter.settle({ value, done: false })

@@ -2,6 +2,7 @@ import type { Failure } from '../failures/failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { ConnectionAttempt } from '../options/connection-attempt.js'
 import type { ReconnectSettings } from '../options/reconnect-options.js'
+import { now } from '../support/clock.js'
 import { Backoff } from './backoff.js'
 import { type Host, HostList, isSame, parseServerReference } from './hosts.js'
 
@@ -75,7 +76,7 @@ export class Reconnector {
 
   /** The connection was made. */
   succeeded(host: Host): void {
-    this.connectedAt = performance.now()
+    this.connectedAt = now()
     this.hosts.succeeded(host)
   }
 
@@ -84,7 +85,7 @@ export class Reconnector {
    * @returns null when there must be none
    */
   lost(host: Host, failure: Failure): Plan | null {
-    if (performance.now() - this.connectedAt >= this.minDelay * 1000) {
+    if (now() - this.connectedAt >= this.minDelay * 1000) {
       this.backoff.reset()
       this.redirections = 0
     }

@@ -1,4 +1,5 @@
 import type { Store } from '../store/store.js'
+import { nextTick } from '../support/clock.js'
 import type { KeptPublish } from './kept-publish.js'
 import { asideKey, describe, keyOf } from './store-records.js'
 
@@ -112,7 +113,7 @@ export class Journal {
   private schedule(): void {
     if (this.isScheduled || this.isWriting || !this.isOpen) return
     this.isScheduled = true
-    process.nextTick(() => {
+    nextTick(() => {
       this.isScheduled = false
       this.write()
     })

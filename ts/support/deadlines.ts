@@ -5,6 +5,8 @@
  * event loop alive; what is pending does (runtime.ts).
  */
 
+import { now, setTimeout } from './clock.js'
+
 /** The longest time that a timer of Node's can wait, in milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1
 
@@ -59,15 +61,15 @@ class DeadlineList {
 
   private sweep(): void {
     this.armed = false
-    if (this.first !== null && this.first.deadline <= performance.now()) this.deadlines.beforeExpiry()
-    const now = performance.now()
-    while (this.first !== null && this.first.deadline <= now) {
+    if (this.first !== null && this.first.deadline <= now()) this.deadlines.beforeExpiry()
+    const time = now()
+    while (this.first !== null && this.first.deadline <= time) {
       const entry = this.first
       this.remove(entry)
       entry.expire()
     }
     if (this.first === null) this.deadlines.forget(this.milliseconds, this)
-    else if (!this.armed) this.arm(Math.ceil(this.first.deadline - now))
+    else if (!this.armed) this.arm(Math.ceil(this.first.deadline - time))
   }
 }
 
@@ -97,7 +99,7 @@ export class Deadlines {
 
   /** The time in milliseconds, not exact: it stands still until the tick is over. */
   get time(): number {
-    if (this.now < 0) this.now = performance.now()
+    if (this.now < 0) this.now = now()
     return this.now
   }
 
