@@ -89,13 +89,15 @@ test('the port is an argument or among the options', (t) => {
 })
 
 test('everything that was given is there', (t) => {
+  const warnings: string[] = []
+  const logger = { ...console, warn: (text: string) => warnings.push(text) }
   const store = { load: () => [], batch: () => {} }
   const secure = {}
   const headers = () => ({})
   const given = settings({
     username: '',
     password: 'pässword',
-    logger: console,
+    logger,
     identifier: 'id',
     queueType: LifoQueue,
     protocol: V5,
@@ -130,7 +132,8 @@ test('everything that was given is there', (t) => {
   })
   t.is(given.username, '')
   t.deepEqual(given.password, Buffer.from('pässword'))
-  t.is(given.logger, console)
+  given.logger.warn('a warning')
+  t.deepEqual(warnings, ['a warning'])
   t.is(given.identifier, 'id')
   t.is(given.queueType, LifoQueue)
   t.is(given.protocol, V5)

@@ -19,11 +19,13 @@ const values: Array<[value: string, isWildcard: boolean, isTopic: boolean]> = [
 
 for (const [value, isWildcard, isTopic] of values) {
   test(`${JSON.stringify(value)} is ${isWildcard ? 'a' : 'no'} wildcard and ${isTopic ? 'a' : 'no'} topic`, (t) => {
+    // No control character stands in an error as it is.
+    const shown = value.replaceAll('\0', '\\x00')
     if (isWildcard) t.is(new Wildcard(value).value, value)
     else
-      t.throws(() => new Wildcard(value), { instanceOf: RangeError, message: `Invalid wildcard: ${value}` })
+      t.throws(() => new Wildcard(value), { instanceOf: RangeError, message: `Invalid wildcard: ${shown}` })
     if (isTopic) t.is(new Topic(value).value, value)
-    else t.throws(() => new Topic(value), { instanceOf: RangeError, message: `Invalid topic: ${value}` })
+    else t.throws(() => new Topic(value), { instanceOf: RangeError, message: `Invalid topic: ${shown}` })
   })
 }
 

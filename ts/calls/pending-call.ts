@@ -1,6 +1,7 @@
 import type { Runtime } from '../engine/runtime.js'
 import { type Abortable, listen, unlisten } from '../support/abort-signals.js'
 import type { CallSite } from '../support/call-site.js'
+import { now } from '../support/clock.js'
 import { Timed } from '../support/deadlines.js'
 import { timedOut } from './operation.js'
 
@@ -37,7 +38,7 @@ export class PendingCall<T = void> extends Timed implements Abortable {
   /** Above 0, as long as it is pending. */
   get secondsLeft(): number {
     if (this.deadline === 0) return Infinity
-    return Math.max(this.deadline - performance.now(), 1) / 1000
+    return Math.max(this.deadline - now(), 1) / 1000
   }
 
   /** As the other two: nothing if it is settled already. */

@@ -1,5 +1,6 @@
 import { MqttCodeError, MqttConnectError, MqttError, type MqttErrorCode } from '../mqtt/errors.js'
 import type { ReasonCode } from '../mqtt/reason-code.js'
+import { printable } from '../support/printable.js'
 import { type Advice, LIBRARY_ADVICE } from './advice.js'
 import type { Retry } from './finality.js'
 
@@ -81,7 +82,7 @@ export class Failure {
     this.retry = retry ?? 'later'
     this.advice = advice ?? null
     this.subject = subject ?? ''
-    this.cause = cause
+    this.cause = printableError(cause)
     this.statusCode = statusCode
     this.serverReference = serverReference
   }
@@ -140,9 +141,16 @@ export function connectionLost(cause?: unknown, retry: Retry = 'later'): Failure
   return new Failure({ kind: 'lost', rc: CONNECTION_LOST, cause, retry })
 }
 
+/** A lower error as it is, or another one with its code, if there are control characters in its message. */
+function printableError(cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause.message === printable(cause.message)) return cause
+  const { code } = cause as { code?: unknown }
+  return Object.assign(fact(cause.message), code === undefined ? {} : { code })
+}
+
 /** What happened, as the cause of an error. */
 export function fact(message: string): Error {
-  return withoutStack(new Error(message))
+  return withoutStack(new Error(printable(message)))
 }
 
 /** For what happened on the native side, or to nobody in particular: no line of JavaScript has to do with it. */

@@ -1,3 +1,4 @@
+import { printable } from '../support/printable.js'
 import { ReasonCode } from './reason-code.js'
 
 /** What went wrong, for programs: the `code` of every {@link MqttError}. */
@@ -55,7 +56,8 @@ export class MqttError extends Error {
 
   constructor(message = '', options: MqttErrorOptions = {}) {
     // An own `cause` of undefined would show in the output of an error that has none.
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    // Some of it may be the broker's words, a topic's, or a proxy's.
+    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.code = options.code ?? 'ERR_MQTT_FAILED'
     if (options.statusCode !== undefined) this.statusCode = options.statusCode
   }

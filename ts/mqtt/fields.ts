@@ -34,6 +34,15 @@ export function checkOptionalText(name: string, value: unknown): string | null {
   return value === undefined || value === null ? null : checkText(name, value)
 }
 
+/**
+ * Refuses `user:password@host` where a host name alone is meant: it would stand in every error.
+ * @throws RangeError that does not show it
+ */
+export function checkNoCredentials(name: string, host: string): void {
+  if (host.includes('@'))
+    throw rangeError(`${name} must be a host name or an address, without user and password`)
+}
+
 /** Why MQTT cannot carry this text, as the second half of a sentence, or null when it can. */
 export function textFlaw(text: string): string | null {
   if (text.includes('\0')) return 'must not contain NUL characters'

@@ -231,23 +231,27 @@ export class Properties extends Members {
     this.#encoded = null
   }
 
-  /** The properties that are there, as a plain object; binary ones in hexadecimal, as in Python. */
+  /**
+   * The properties that are there, as a plain object; binary ones in hexadecimal, as in Python. What authenticates is
+   * hidden: it is what logs are made of.
+   */
   toJSON(): Record<string, unknown> {
-    return this.#describe((_property, value) => (Buffer.isBuffer(value) ? value.toString('hex') : value))
+    return this.#describe((value) => (Buffer.isBuffer(value) ? value.toString('hex') : value))
   }
 
   /** `Properties(Publish) { contentType: 'text/plain' }`, without what authenticates. @internal */
   [inspect.custom](depth: number, options: InspectOptions): string {
-    const shown = this.#describe(({ name }, value) => (name === 'authenticationData' ? '[hidden]' : value))
+    const shown = this.#describe((value) => value)
     return inspectFields(`Properties(${packetTypeName(this.#packetType)})`, shown, depth, options)
   }
 
-  #describe(show: (property: PropertySpec, value: PropertyValue) => unknown): Record<string, unknown> {
+  #describe(show: (value: PropertyValue) => unknown): Record<string, unknown> {
     const values = this.#decoded()
     const shown: Record<string, unknown> = {}
     for (const property of PROPERTIES) {
       const value = values.get(property.id)
-      if (value !== undefined) shown[property.name] = show(property, value)
+      if (value === undefined) continue
+      shown[property.name] = property.name === 'authenticationData' ? '[hidden]' : show(value)
     }
     return shown
   }

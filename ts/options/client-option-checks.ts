@@ -191,6 +191,11 @@ export function checkTLSContext(
   const [place] = ['host', 'port', 'path', 'socket'].filter((key) => key in value)
   if (place !== undefined)
     throw rangeError(`tlsContext must not have ${place}: the client connects by itself`)
+  // Node's own error would show it.
+  const { passphrase } = value as { passphrase?: unknown }
+  if (passphrase !== undefined && passphrase !== null && typeof passphrase !== 'string') {
+    throw typeError(`tlsContext: passphrase must be a string, not ${describeType(passphrase)}`)
+  }
   return value
 }
 

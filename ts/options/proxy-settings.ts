@@ -1,5 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util'
-import { checkOptionalText, checkText } from '../mqtt/fields.js'
+import { checkNoCredentials, checkOptionalText, checkText } from '../mqtt/fields.js'
 import { inspectFields } from '../support/inspection.js'
 import {
   checkBoolean,
@@ -78,6 +78,7 @@ export class ProxySettings {
       throw rangeError('proxy_type and/or proxy_addr are invalid.')
     }
     this.proxyType = proxyType
+    checkNoCredentials('proxyAddr', proxyAddr)
     this.proxyAddr = checkText('proxyAddr', proxyAddr)
     this.proxyRdns = checkBoolean('proxyRdns', settings.proxyRdns ?? true)
     this.#proxyUsername = checkOptionalText('proxyUsername', settings.proxyUsername)

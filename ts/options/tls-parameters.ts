@@ -4,6 +4,7 @@ import { type InspectOptions, inspect, types } from 'node:util'
 import { checkOptionalText } from '../mqtt/fields.js'
 import { copiedBytes } from '../support/bytes.js'
 import { inspectFields } from '../support/inspection.js'
+import { isPlainPath } from '../support/printable.js'
 import { checkKeys, describeType, rangeError, typeError } from '../support/validate.js'
 
 /** Whether the broker must show a certificate: 0 `'none'`, 1 `'optional'`, 2 `'required'`. */
@@ -68,27 +69,24 @@ const VERSIONS: ReadonlySet<unknown> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2', '
 
 /** How to speak TLS, as aiomqtt's `TLSParameters`. Frozen; what was not given is null. */
 export class TLSParameters {
-  /** The certificates that are trusted, as a path or as PEM. */
-  readonly caCerts: string | null
-  /** The client's certificate, as a path or as PEM. */
-  readonly certfile: string | null
-  /** The client's private key, as a path or as PEM. */
-  readonly keyfile: string | null
   /** Whether the broker's certificate is checked. */
   readonly certReqs: CertReqs | null
   /** The version of TLS, or the least and the greatest. */
   readonly tlsVersion: TLSVersion | null
   /** The ciphers that are allowed. */
   readonly ciphers: string | null
-  // Private, so that no log ever shows it.
+  // Private, so that no log ever shows a key.
+  readonly #caCerts: string | null
+  readonly #certfile: string | null
+  readonly #keyfile: string | null
   readonly #keyfilePassword: string | Uint8Array | null
 
   /** @throws TypeError for an unknown key or a wrong type, RangeError for an unknown value */
   constructor(parameters: TLSParametersLiteral = {}) {
     checkKeys('TLSParameters()', parameters, KEYS)
-    this.caCerts = checkOptionalText('caCerts', parameters.caCerts)
-    this.certfile = checkOptionalText('certfile', parameters.certfile)
-    this.keyfile = checkOptionalText('keyfile', parameters.keyfile)
+    this.#caCerts = checkOptionalText('caCerts', parameters.caCerts)
+    this.#certfile = checkOptionalText('certfile', parameters.certfile)
+    this.#keyfile = checkOptionalText('keyfile', parameters.keyfile)
     this.certReqs = checkCertReqs(parameters.certReqs ?? null)
     this.tlsVersion = checkVersion(parameters.tlsVersion ?? null)
     this.ciphers = checkOptionalText('ciphers', parameters.ciphers)
@@ -96,15 +94,42 @@ export class TLSParameters {
     Object.freeze(this)
   }
 
+  /** The certificates that are trusted, as a path or as PEM. */
+  get caCerts(): string | null {
+    return this.#caCerts
+  }
+
+  /** The client's certificate, as a path or as PEM. */
+  get certfile(): string | null {
+    return this.#certfile
+  }
+
+  /** The client's private key, as a path or as PEM. */
+  get keyfile(): string | null {
+    return this.#keyfile
+  }
+
   /** What the private key is encrypted with. No log shows it. */
   get keyfilePassword(): string | Uint8Array | null {
     return this.#keyfilePassword
   }
 
-  /** The fields, without what is secret. @internal */
-  [inspect.custom](depth: number, options: InspectOptions): string {
-    return inspectFields('TLSParameters', this, depth, options)
+  /** The parameters, without what is secret or may be: `keyfilePassword`, and keys in the place of paths. */
+  toJSON(): Record<string, unknown> {
+    const { caCerts, certfile, keyfile, certReqs, tlsVersion, ciphers } = this
+    const paths = { caCerts: shown(caCerts), certfile: shown(certfile), keyfile: shown(keyfile) }
+    return { ...paths, certReqs, tlsVersion, ciphers }
   }
+
+  /** The same. @internal */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return inspectFields('TLSParameters', this.toJSON(), depth, options)
+  }
+}
+
+/** A path; certificates and keys, and what may be one, are hidden. */
+function shown(value: string | null): string | null {
+  return value === null || isPlainPath(value) ? value : '[hidden]'
 }
 
 function checkCertReqs(value: CertReqs | null): CertReqs | null {

@@ -1,3 +1,5 @@
+import { nextTick } from './clock.js'
+import { printable } from './printable.js'
 import { describeType, typeError } from './validate.js'
 
 /** What takes the client's log lines: `console`, pino, winston, or anything with these methods. */
@@ -31,6 +33,65 @@ function silent(): void {
 }
 
 /**
+ * A logger of the program's, as the client uses it. No line that goes to it has a control character, so that no topic and
+ * no word of a broker's forges another line; and what it throws is an uncaught exception of the program's, which stops
+ * nothing that the client was about to do.
+ */
+class GuardedLogger implements Logger {
+  constructor(private readonly logger: Logger & { isLevelEnabled?: unknown }) {}
+
+  debug(message: string): void {
+    this.write('debug', message)
+  }
+
+  info(message: string): void {
+    this.write('info', message)
+  }
+
+  warn(message: string): void {
+    this.write('warn', message)
+  }
+
+  error(message: string): void {
+    this.write('error', message)
+  }
+
+  get pahoTrace(): boolean {
+    return this.logger.pahoTrace === true
+  }
+
+  /** pino and winston can say whether a line would be printed at all; others print all. */
+  isLevelEnabled(level: 'debug'): boolean {
+    const { logger } = this
+    return typeof logger.isLevelEnabled !== 'function' || logger.isLevelEnabled(level) === true
+  }
+
+  private write(level: 'debug' | 'info' | 'warn' | 'error', message: string): void {
+    try {
+      this.logger[level](printable(message))
+    } catch (error) {
+      nextTick(rethrow, error)
+    }
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+/** One for each of the program's: lines that are for all clients of the process go to each logger once. */
+const guarded = new WeakMap<Logger, Logger>()
+
+function guard(logger: Logger): Logger {
+  let guard = guarded.get(logger)
+  if (guard === undefined) {
+    guard = new GuardedLogger(logger)
+    guarded.set(logger, guard)
+  }
+  return guard
+}
+
+/**
  * The option `logger`, checked.
  * @throws TypeError when one of the methods is missing
  */
@@ -41,5 +102,5 @@ export function checkLogger(value: Logger | null | undefined): Logger {
       throw typeError(`logger must have the methods debug, info, warn and error, not ${describeType(value)}`)
     }
   }
-  return value
+  return guard(value)
 }

@@ -1,16 +1,18 @@
 /**
  * The small checks that every module shares. A wrong type is a TypeError, a wrong value a RangeError,
- * and each carries a `code`, as Node's own argument errors do. Imports no other module of ours.
+ * and each carries a `code`, as Node's own argument errors do.
  */
+
+import { printable } from './printable.js'
 
 /** A TypeError with `code: 'ERR_MQTT_INVALID_ARG_TYPE'`. */
 export function typeError(message: string): TypeError & { code: string } {
-  return Object.assign(new TypeError(message), { code: 'ERR_MQTT_INVALID_ARG_TYPE' })
+  return Object.assign(new TypeError(printable(message)), { code: 'ERR_MQTT_INVALID_ARG_TYPE' })
 }
 
 /** A RangeError with `code: 'ERR_MQTT_INVALID_ARG_VALUE'`: what Python raises as ValueError. */
 export function rangeError(message: string): RangeError & { code: string } {
-  return Object.assign(new RangeError(message), { code: 'ERR_MQTT_INVALID_ARG_VALUE' })
+  return Object.assign(new RangeError(printable(message)), { code: 'ERR_MQTT_INVALID_ARG_VALUE' })
 }
 
 /** How an error message names the type of a value that it did not expect. */

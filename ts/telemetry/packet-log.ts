@@ -3,6 +3,7 @@ import { COMMAND_SUBSCRIBE, COMMAND_UNSUBSCRIBE, type ConnectionOptions } from '
 import type { Filter } from '../engine/command-batch.js'
 import type { Message } from '../engine/message.js'
 import type { Properties } from '../mqtt/properties.js'
+import { byteLength } from '../support/bytes.js'
 import { type Logger, silentLogger } from '../support/logger.js'
 
 /**
@@ -44,7 +45,7 @@ export class PacketLog {
 
   sendingPublish({ topic, payload, qos, retain, properties }: PublishCall, mid: number, isV5: boolean): void {
     if (!this.isEnabled) return
-    const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+    const length = typeof payload === 'string' ? Buffer.byteLength(payload) : byteLength(payload)
     const head = `Sending PUBLISH (d0, q${qos}, r${bit(retain)}, m${qos === 0 ? 0 : mid}), '${bytes(topic)}'`
     const middle = isV5 ? `${head}, properties=${list(properties)}` : head
     this.logger.debug(length === 0 ? `${middle} (NULL payload)` : `${middle}, ... (${length} bytes)`)

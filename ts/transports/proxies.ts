@@ -3,6 +3,7 @@ import { isIP, type Socket } from 'node:net'
 import { Failure } from '../failures/failure.js'
 import { failureText } from '../failures/system-failure.js'
 import type { ProxySettings } from '../options/proxy-settings.js'
+import { printable } from '../support/printable.js'
 import { lookUp } from './name-lookup.js'
 import { connectSocket, type Maker } from './node-socket.js'
 import { loadOptional } from './optional-package.js'
@@ -86,7 +87,11 @@ function connectByHttp(socket: Socket, proxy: ProxySettings, target: Target): Pr
     request({ method: 'CONNECT', path: authority, headers, createConnection: () => socket })
       .once('connect', ({ statusCode = 0, statusMessage }, _socket, head: Buffer) => {
         if (statusCode < 200 || statusCode > 299) {
-          reject(Object.assign(new Error(`${statusCode}: ${statusMessage}`), { code: 'ERR_PROXY_STATUS' }))
+          reject(
+            Object.assign(new Error(printable(`${statusCode}: ${statusMessage}`)), {
+              code: 'ERR_PROXY_STATUS',
+            }),
+          )
           return
         }
         if (head.length > 0) socket.unshift(head)

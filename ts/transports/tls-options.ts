@@ -4,11 +4,14 @@ import tls, {
   type SecureContext,
   type ConnectionOptions as TLSConnectionOptions,
 } from 'node:tls'
+import type { Failure } from '../failures/failure.js'
 import type { TlsRetry } from '../failures/finality.js'
-import { networkFailure } from '../failures/system-failure.js'
+import { networkFailure, systemFailure } from '../failures/system-failure.js'
 import { notPemFailure } from '../failures/tls-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { TLSParameters } from '../options/tls-parameters.js'
+import { systemError } from '../support/errno.js'
+import { isPlainPath } from '../support/printable.js'
 
 /** In place of the check that the certificate is for the host: with `tlsInsecure` any host will do. */
 export function anyHost(_host: string, _certificate: PeerCertificate): undefined {}
@@ -46,7 +49,11 @@ function fromContext(context: SecureContext | TLSConnectionOptions): TLSConnecti
 async function fromParameters(parameters: TLSParameters): Promise<TLSConnectionOptions> {
   const { caCerts, certfile, keyfile, certReqs, tlsVersion, ciphers, keyfilePassword } = parameters
   const options: TLSConnectionOptions = { rejectUnauthorized: certReqs !== 0 && certReqs !== 'none' }
-  const [ca, cert, key] = await Promise.all([caCerts, certfile, keyfile].map(readPem))
+  const [ca, cert, key] = await Promise.all([
+    readPem('caCerts', caCerts),
+    readPem('certfile', certfile),
+    readPem('keyfile', keyfile),
+  ])
   if (ca !== undefined) options.ca = ca
   if (cert !== undefined) {
     options.cert = cert
@@ -68,17 +75,25 @@ function isPem(text: string): boolean {
 }
 
 /** PEM is taken as it is; anything else is the path of a PEM file. */
-async function readPem(value: string | null): Promise<string | undefined> {
+async function readPem(name: string, value: string | null): Promise<string | undefined> {
   if (value === null) return undefined
   if (isPem(value)) return value
   let text: string
   try {
     text = await readFile(value, 'utf8')
   } catch (error) {
-    throw networkFailure(error, value).error()
+    throw unreadable(name, value, error).error()
   }
   if (!isPem(text)) throw notPemFailure(value).error()
   return text
+}
+
+/** The error of the file system has the path in it, which may be a key that somebody has given in its place. */
+function unreadable(name: string, value: string, error: unknown): Failure {
+  const { errno } = error as NodeJS.ErrnoException
+  if (isPlainPath(value) || errno === undefined) return networkFailure(error, value)
+  const where = `${name}: ${value.length} characters that look like no path`
+  return systemFailure(systemError(-errno, 'open', where), where, 'give-pem')
 }
 
 /**

@@ -1,5 +1,7 @@
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { nextTick } from '../support/clock.js'
+import { printable } from '../support/printable.js'
 
 /** Small messages that come together are gathered in a buffer of this size, to be passed on as one. */
 const STAGE_SIZE = 64 * 1024
@@ -57,7 +59,7 @@ export class WebSocketStream extends Duplex {
   /** What came before is passed on: it may say more. */
   private fail(reason: string): void {
     this.passOn()
-    this.destroy(new Error(reason))
+    this.destroy(new Error(printable(reason)))
   }
 
   private receive(data: Buffer): void {
@@ -72,7 +74,7 @@ export class WebSocketStream extends Duplex {
       this.start = this.stop = 0
     }
     // All messages of one read come in the same turn.
-    if (this.start === this.stop) process.nextTick(passOn, this)
+    if (this.start === this.stop) nextTick(passOn, this)
     this.stop += data.copy(this.stage, this.stop)
   }
 

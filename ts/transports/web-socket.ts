@@ -74,12 +74,7 @@ export async function webSocket(
   }
 }
 
-function handshakeFailure(
-  error: unknown,
-  answer: Answer,
-  { websocketPath }: ClientSettings,
-  where: string,
-): Failure {
+function handshakeFailure(error: unknown, answer: Answer, settings: ClientSettings, where: string): Failure {
   const statusCode = answer.refusal?.statusCode
   if (error instanceof Error && statusCode !== undefined) Object.assign(error, { statusCode })
   return new Failure({
@@ -87,10 +82,15 @@ function handshakeFailure(
     text: `WebSocket handshake error: ${failureText(error)} (${where})`,
     code: 'ERR_MQTT_TRANSPORT',
     advice: adviceFor(answer),
-    subject: websocketPath ?? USUAL_PATH,
+    subject: shownPathOf(settings),
     statusCode,
     cause: error,
   })
+}
+
+/** The path of the WebSocket as it may be shown: its query may have a token or a signature in it. */
+export function shownPathOf({ websocketPath }: ClientSettings): string {
+  return (websocketPath ?? USUAL_PATH).replace(/\?.*$/s, '')
 }
 
 /** What an HTTP server has answered. */

@@ -7,6 +7,7 @@ import { ProtocolVersion } from '../../mqtt/protocol-version.js'
 import { ClientSettings } from '../../options/client-settings.js'
 import { destroyLayers, type Maker } from '../../transports/node-socket.js'
 import { type Layer, Way } from '../../transports/way.js'
+import { shownPathOf } from '../../transports/web-socket.js'
 import { runAction } from '../action.js'
 import { ExitCode } from '../command-error.js'
 import {
@@ -160,7 +161,7 @@ async function checkLayers(
 }
 
 function checkWebSocket(list: Checklist, way: Way, settings: ClientSettings): Promise<boolean> {
-  const text = `${settings.websocketPath ?? '/mqtt'} is one, with the subprotocol mqtt`
+  const text = `${shownPathOf(settings)} is one, with the subprotocol mqtt`
   return checkLayers(list, 'WebSocket', way, 'websocket', text)
 }
 
