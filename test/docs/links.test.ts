@@ -70,12 +70,27 @@ test('docs/conformance.md names tests that exist', (t) => {
   }
 })
 
-test('figures of performance stand in README.md, and nowhere else without it', (t) => {
-  const readme = readMarkdown('README.md')
-  t.regex(readme, /messages a second/)
+test('figures of performance stand in docs/performance.md or README.md, and nowhere else without them', (t) => {
+  const home = readMarkdown('docs/performance.md') + readMarkdown('README.md')
+  t.regex(home, /messages a second/)
   for (const { file, line, found } of matches(
     /(\d[\d,.]*)(?: to [\d,.]+)? (?:messages|MB|MiB)(?:\/s| a second)/g,
   )) {
-    t.true(readme.includes(found), `${file}:${line}: ${found}`)
+    t.true(home.includes(found), `${file}:${line}: ${found}`)
+  }
+})
+
+test("README.md's ratios are those of docs/performance.md, rounded", (t) => {
+  const ratios = (text: string) => Array.from(text.matchAll(/([\d.]+) ×/g), ([, ratio]) => ratio)
+  const measured = ratios(readMarkdown('docs/performance.md'))
+  const shown = ratios(readMarkdown('README.md'))
+  t.true(measured.length > 30)
+  t.true(shown.length >= 8)
+  for (const ratio of shown) {
+    const digits = ratio.split('.')[1]?.length ?? 0
+    t.true(
+      measured.some((exact) => Number(exact).toFixed(digits) === ratio),
+      ratio,
+    )
   }
 })

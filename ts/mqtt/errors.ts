@@ -41,7 +41,7 @@ export interface MqttErrorOptions {
    */
   cause?: unknown
   /**
-   * The status that an HTTP server answered with in place of a WebSocket.
+   * HTTP status that a server answered with in place of a WebSocket.
    * @defaultValue none
    */
   statusCode?: number | undefined
