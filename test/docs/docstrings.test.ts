@@ -51,7 +51,8 @@ test('every option has its default', (t) => {
 test('every option that is a number has its unit, or the numbers that it may be', (t) => {
   const numbers = options.filter(({ type }) => /\b(?:number|QoS|RetainHandling)\b/.test(type))
   t.true(numbers.length > 15)
-  const unit = /HTTP status|seconds?\b|bytes|messages|calls|attempts|port|aliases|0 (?:always|at most)|: 0, 1 or 2/i
+  const unit =
+    /HTTP status|seconds?\b|bytes|messages|calls|attempts|port|aliases|0 (?:always|at most)|: 0, 1 or 2/i
   for (const { where, docstring } of numbers) t.regex(docstring, unit, where)
 })
 

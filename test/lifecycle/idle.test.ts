@@ -46,11 +46,53 @@ for (const [where, run] of [
     t.true(milliseconds < 3_000, `it took ${milliseconds} ms`)
   })
 
-  test.serial(`a ${where} with a connection but nothing to wait for ends by itself`, async (t) => {
+  test.serial(`a ${where} with a connection stays alive, until unref()`, async (t) => {
+    const running = run(
+      async ({ Client }, { port }) => {
+        const client = await Client.connect('127.0.0.1', port)
+        client.unref().ref()
+        // Only the connection is there in between: such a timer keeps nothing alive.
+        setTimeout(() => {
+          console.log('still there')
+          client.unref()
+        }, 500).unref()
+      },
+      { port: t.context.broker.port },
+    )
+    const { code, output } = await running.outcome
+    t.is(code, 0)
+    t.is(output, 'still there\n')
+  })
+
+  test.serial(`a ${where} stays alive while its client comes back, until unref()`, async (t) => {
+    const peer = await Peer.listen()
+    t.teardown(() => peer.close())
+    const running = run(
+      async ({ Client }, { port }) => {
+        const reconnect = { minDelay: 0.01, maxDelay: 0.01 }
+        const client = await Client.connect('127.0.0.1', port, { reconnect })
+        for await (const { state } of client.states) if (state === 'reconnecting') break
+        setTimeout(() => {
+          console.log('again')
+          client.unref()
+        }, 300).unref()
+      },
+      { port: peer.port },
+    )
+    const first = await peer.welcome()
+    first.reset()
+    const second = await peer.accept()
+    await running.said('again')
+    const { code } = await running.outcome
+    second.reset()
+    t.is(code, 0)
+  })
+
+  test.serial(`a ${where} with a connection, unref() and nothing to wait for ends by itself`, async (t) => {
     const { code, milliseconds } = await run(
       async ({ Client }, { port }) => {
         const client = await Client.connect('127.0.0.1', port)
-        await client.subscribe('a')
+        await client.unref().subscribe('a')
       },
       { port: t.context.broker.port },
     ).outcome
@@ -84,6 +126,7 @@ for (const [where, run] of [
     const running = run(
       async ({ Client }, { port }) => {
         const client = await Client.connect('127.0.0.1', port)
+        client.unref()
         await client.subscribe('wake', { qos: 1 })
         console.log('waiting')
         for await (const message of client.messages) {
@@ -109,6 +152,7 @@ for (const [where, run] of [
       async ({ Client }, { port }) => {
         const client = await Client.connect('127.0.0.1', port)
         await client
+          .unref()
           .publish('a', 'x', { qos: 1, timeout: 0.3 })
           .catch(({ message }: Error) => console.log(message))
       },

@@ -117,7 +117,7 @@ test('without `reconnect` a redirection is an error', async (t) => {
   await refused(peer, 0x9c, { serverReference: 'other:1883' })
   const error = (await connecting) as MqttConnectError
   t.is(error.message, '[code:156] Use another server')
-  t.is((error.cause as Error).message, 'Server reference: other:1883')
+  t.is((error.cause as Error).message, `Server reference: other:1883 (${peer.host}:${peer.port})`)
 })
 
 test('two servers that send a client to each other do not keep it busy for ever', async (t) => {

@@ -13,7 +13,7 @@ import {
 import { rejection, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import type { Received, Session, Welcome } from '../helpers/peer.js'
-import { quickly, welcomed } from '../helpers/reconnect.js'
+import { quickly, reached, welcomed } from '../helpers/reconnect.js'
 
 const test = anyTest as TestFn<{ broker: Mosquitto }>
 const v5 = { protocol: ProtocolVersion.V5 }
@@ -297,6 +297,51 @@ test('with reconnect requests go on over a lost connection, and their answers co
   const third = client.request('ask', 'y')
   reply(next, await next.next('publish'), 'soon')
   t.is((await within(patience, 'the answer', third)).text(), 'soon')
+})
+
+for (const resubscribe of [true, false]) {
+  test(`a broker without the session is asked for the answers again (resubscribe: ${resubscribe})`, async (t) => {
+    const reconnect = { ...quickly, resubscribe }
+    const { client, peer, session, answer, request: first } = await requesting(t, { reconnect })
+    reply(session, first, 'first')
+    await within(patience, 'the answer', answer)
+    let current = session
+    for (const text of ['second', 'third']) {
+      current.reset()
+      await reached(client, 'reconnecting')
+      const asking = client.request('ask', text)
+      const next = await welcomed(peer)
+      accept(next, await next.next('subscribe'))
+      reply(next, await next.next('publish'), text)
+      t.is((await within(patience, 'the answer', asking)).text(), text)
+      current = next
+    }
+  })
+}
+
+test('requests reject at once when the answers are refused on the next connection', async (t) => {
+  const { peer, session, answer } = await requesting(t, { reconnect: quickly })
+  session.reset()
+  const next = await welcomed(peer)
+  const { messageId = 0 } = await next.next('subscribe')
+  next.send({ cmd: 'suback', messageId, granted: [0x87] })
+  t.is(((await rejection(atOnce, 'the request', answer)) as Error).message, '[code:135] Not authorized')
+})
+
+test('correlation data tells nothing of that of another request', async (t) => {
+  const { client, session, request, answer } = await requesting(t)
+  answer.catch(() => {})
+  const seen = new Set([String(request.properties?.correlationData?.toString('hex'))])
+  for (let count = 0; count < 50; count++) {
+    client.request('ask', 'x').catch(() => {})
+    const { properties } = await session.next('publish')
+    t.true((properties?.correlationData?.length ?? 0) >= 16)
+    seen.add(String(properties?.correlationData?.toString('hex')))
+  }
+  t.is(seen.size, 51)
+  // No byte is the same in all of them, as in a number that counts.
+  const all = [...seen].map((text) => Buffer.from(text, 'hex'))
+  for (let at = 0; at < 16; at++) t.true(new Set(all.map((data) => data[at])).size > 5)
 })
 
 test('a request that the broker refuses rejects with its reason', async (t) => {

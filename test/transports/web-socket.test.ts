@@ -203,13 +203,13 @@ test('disconnect() closes the WebSocket, after DISCONNECT', async (t) => {
   t.is(server.frames[0]?.at(-1), 2)
 })
 
-test('a connection with nothing to wait for does not keep the process alive', async (t) => {
+test('a connection with unref() and nothing to wait for does not keep the process alive', async (t) => {
   const server = await gateway(t)
   const { outcome } = inProcess(
     async ({ Client }, { port }) => {
       const options: ClientOptions = { transport: 'websockets' }
       const client = await Client.connect('127.0.0.1', port, options)
-      await client.subscribe('a')
+      await client.unref().subscribe('a')
       console.log('subscribed')
     },
     { port: server.port },

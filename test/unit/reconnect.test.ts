@@ -163,14 +163,15 @@ for (const [text, hosts] of [
   })
 }
 
-const connack = (code: number) => refusal(new ReasonCode(PacketTypes.CONNACK, undefined, code), null)
+const connack = (code: number) => refusal(new ReasonCode(PacketTypes.CONNACK, undefined, code), null, 'h:1')
+const disconnected = (code: number) => disconnection(code, new Error('why'))
 const native = (text: string) => nativeTlsFailure(0, text, 'h:1', { options: 'never', contents: 'later' })
 const tls = (code: string) => nodeTlsFailure(Object.assign(new Error('no'), { code }), 'h:1')
 
 test('there is no use in trying again what would be refused again', (t) => {
   for (const code of [0x81, 0x82, 0x84, 0x85, 0x8c, 0x90, 0x95, 0x99, 0x9a, 0x9b])
     t.is(connack(code).retry, 'elsewhere', String(code))
-  t.is(disconnection(0x8c).retry, 'elsewhere')
+  t.is(disconnected(0x8c).retry, 'elsewhere')
   for (const option of ['ciphers', 'cipherSuites', 'groups', 'signatureAlgorithms', 'version', 'alpn'])
     t.is(native(`${option}: error:0A0000B9:SSL routines::no cipher match`).retry, 'never')
   t.is(native('error:0A0000BF:SSL routines::no protocols available').retry, 'never')
@@ -182,7 +183,7 @@ test('what passes is tried again', (t) => {
   for (const code of [0x80, 0x83, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x97, 0x9c, 0x9f])
     t.is(connack(code).retry, 'later', String(code))
   for (const code of [0x82, 0x87, 0x89, 0x8b, 0x8d, 0x98, 0xa0])
-    t.is(disconnection(code).retry, 'later', String(code))
+    t.is(disconnected(code).retry, 'later', String(code))
   t.is(connectionLost().retry, 'later')
   const codes = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID']
   for (const code of [...codes, 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA']) t.is(tls(code)?.retry, 'later', code)
@@ -196,8 +197,8 @@ test('what passes is tried again', (t) => {
 })
 
 test('a session that was taken over is told from other ends', (t) => {
-  t.is(disconnection(0x8e).retry, 'never')
-  t.is(disconnection(0x8b).retry, 'later')
+  t.is(disconnected(0x8e).retry, 'never')
+  t.is(disconnected(0x8b).retry, 'later')
 })
 
 test('each error of a failure is another one that says the same, and knows it', (t) => {
@@ -217,7 +218,7 @@ test('each error of a failure is another one that says the same, and knows it', 
   const refused = connack(0x87).error()
   t.true(refused instanceof MqttConnectError)
   t.is(refused.message, '[code:135] Not authorized')
-  t.is(disconnection(0x8e).error().message, '[code:142] Session taken over')
+  t.is(disconnected(0x8e).error().message, '[code:142] Session taken over')
 })
 
 test('what calls are told of a connection that was there is that it was lost', (t) => {

@@ -6,9 +6,12 @@ const NOT_CONNECTED = 4
 const UNKNOWN_ERROR = 13
 const QUEUE_FULL = 15
 
-/** `[code:4] The client is not currently connected.` */
-export function notConnected(): MqttCodeError {
-  return new MqttCodeError(NOT_CONNECTED)
+/**
+ * `[code:4] The client is not currently connected.`
+ * @param cause why it has given up, if it has
+ */
+export function notConnected(cause?: Error): MqttCodeError {
+  return new MqttCodeError(NOT_CONNECTED, '', { cause })
 }
 
 /** `[code:15] Message queue full.` */

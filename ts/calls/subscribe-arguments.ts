@@ -22,6 +22,11 @@ export type SubscribeTopic = Subscription | readonly Subscription[]
 /** A subscribe or unsubscribe call, checked. */
 export interface FiltersCall extends Call {
   readonly filters: readonly Filter[]
+  /**
+   * Whoever calls sees to it that a broker without the session gets it again.
+   * @defaultValue false
+   */
+  readonly isRenewedByCaller?: boolean
 }
 
 const SUBSCRIBE_OPTIONS = new Set(['qos', 'options', ...CALL_OPTIONS])

@@ -1,7 +1,7 @@
 import { connectOptions } from '../connection/connect-options.js'
 import { Connection, type ConnectionContext, type ConnectionMaker } from '../connection/connection.js'
 import type { ConnectionEnd } from '../connection/connection-end.js'
-import { Failure } from '../failures/failure.js'
+import { Failure, fact } from '../failures/failure.js'
 import { thrownFailure } from '../failures/system-failure.js'
 import type { Properties } from '../mqtt/properties.js'
 import type { ClientSettings } from '../options/client-settings.js'
@@ -61,7 +61,14 @@ export class Attempt extends Timed implements ConnectionMaker {
   }
 
   override expire(): void {
-    this.fail(new Failure({ kind: 'timeout', text: 'Operation timed out', code: 'ERR_MQTT_TIMEOUT' }))
+    this.fail(
+      new Failure({
+        kind: 'timeout',
+        text: 'Operation timed out',
+        code: 'ERR_MQTT_TIMEOUT',
+        cause: this.untold,
+      }),
+    )
   }
 
   onOpened(connection: Connection, sessionPresent: boolean, properties: Properties | null): void {
@@ -74,10 +81,19 @@ export class Attempt extends Timed implements ConnectionMaker {
     if (!this.isOver) this.fail(end.failure)
   }
 
+  /** What is known of an attempt that has come to no end. */
+  get untold(): Error {
+    return fact(`There was no answer to the attempt to connect (${this.where})`)
+  }
+
+  private get where(): string {
+    const { hostname, port } = this.host
+    return placeOf({ transport: this.context.settings.transport, hostname, port })
+  }
+
   private async start(): Promise<void> {
     const { runtime, settings } = this.context
-    const { hostname, port } = this.host
-    const where = placeOf({ transport: settings.transport, hostname, port })
+    const { where } = this
     try {
       const own = await settings.for(this.which, where)
       if (this.isOver) return

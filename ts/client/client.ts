@@ -10,6 +10,7 @@ import type { Message } from '../engine/message.js'
 import { Inbox } from '../messages/inbox.js'
 import { MessagesIterator } from '../messages/messages-iterator.js'
 import type { PayloadType } from '../mqtt/payload.js'
+import type { Properties } from '../mqtt/properties.js'
 import type { ReasonCode } from '../mqtt/reason-code.js'
 import type { TopicLike, WildcardLike } from '../mqtt/topic.js'
 import { checkAuthenticationData } from '../options/authentication.js'
@@ -41,6 +42,13 @@ export type ClientOptionsWithPort = ClientOptions & {
    */
   port?: number | null | undefined
 }
+
+/** `Client`, or a class derived from it whose constructor takes the same arguments. */
+type ClientClass<Made extends Client> = new (
+  hostname: string,
+  port?: number | null,
+  options?: ClientOptions | null,
+) => Made
 
 const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 
@@ -107,6 +115,7 @@ export class Client implements AsyncDisposable {
       onCall: (count: number) => {
         if (count > this.pendingCallsThreshold) logger.warn(`There are ${count} pending publish calls.`)
       },
+      onConnected: (hasSession: boolean) => this.#requests.connected(hasSession, this.#timeout, this.connect),
     }
     this.#lifecycle = new Lifecycle(settings, this.#inbox, policy, this.#telemetry)
     const lifecycle = this.#lifecycle
@@ -123,18 +132,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * A client that is connected: `new Client(...).connect()`.
+   * A client that is connected: `new Client(...).connect()`. Of a subclass it is one of that class, made with the same
+   * arguments.
    * @throws as the constructor and as `connect()`
    */
-  static connect(hostname: string, port?: number | null, options?: ClientOptions | null): Promise<Client>
-  static connect(hostname: string, options?: ClientOptionsWithPort | null): Promise<Client>
+  static connect<Connected extends Client>(
+    this: ClientClass<Connected>,
+    hostname: string,
+    port?: number | null,
+    options?: ClientOptions | null,
+  ): Promise<Connected>
+  static connect<Connected extends Client>(
+    this: ClientClass<Connected>,
+    hostname: string,
+    options?: ClientOptionsWithPort | null,
+  ): Promise<Connected>
   static connect(
+    this: ClientClass<Client>,
     hostname: string,
     portOrOptions?: number | ClientOptionsWithPort | null,
     options?: ClientOptions | null,
   ): Promise<Client> {
     try {
-      return new Client(hostname, portOrOptions as number, options).#connect(undefined, Client.connect)
+      // biome-ignore lint/complexity/noThisInStatic: of a subclass it is one of that class
+      const type = typeof this === 'function' ? this : Client
+      return new type(hostname, portOrOptions as number, options).#connect(undefined, Client.connect)
     } catch (error) {
       return Promise.reject(fromCaller(error, Client.connect))
     }
@@ -288,6 +310,31 @@ export class Client implements AsyncDisposable {
   /** The client identifier; after `connect()` the one that the broker assigned, if it assigned one (MQTT 5). */
   get identifier(): string {
     return this.#lifecycle.identifier
+  }
+
+  /**
+   * What the broker said in CONNACK (MQTT 5, 3.2.2.3); null before the first CONNACK, and on MQTT 3.x. After the connection
+   * is gone, what its last one was.
+   */
+  get serverProperties(): Properties | null {
+    return this.#lifecycle.serverProperties
+  }
+
+  /** Whether the broker still had the session when it accepted the last connection (3.2.2.1.1). */
+  get sessionPresent(): boolean {
+    return this.#lifecycle.sessionPresent
+  }
+
+  /** Has the client keep the process alive while it connects, is connected or reconnects, which it does unless `unref()`. */
+  ref(): this {
+    this.#lifecycle.setRef(true)
+    return this
+  }
+
+  /** Lets the process end although the client is in use, as `net.Socket`'s; what is pending keeps it alive all the same. */
+  unref(): this {
+    this.#lifecycle.setRef(false)
+    return this
   }
 
   /** What the client is doing. */

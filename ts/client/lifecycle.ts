@@ -5,7 +5,7 @@ import { PendingCall } from '../calls/pending-call.js'
 import type { Connection, ConnectionContext, ConnectionOwner } from '../connection/connection.js'
 import { type ConnectionEnd, cleanEnd, endCause } from '../connection/connection-end.js'
 import { runtime } from '../engine/runtime.js'
-import type { Failure } from '../failures/failure.js'
+import { type Failure, withoutStack } from '../failures/failure.js'
 import type { Inbox } from '../messages/inbox.js'
 import { MqttError, MqttReentrantError } from '../mqtt/errors.js'
 import type { Properties } from '../mqtt/properties.js'
@@ -27,6 +27,8 @@ import { Attempt, type AttemptOwner } from './attempt.js'
 export interface LifecyclePolicy extends CallPolicy {
   /** Seconds that an attempt to connect may take. */
   attemptTimeout(): number
+  /** There is a connection. @param hasSession whether its broker knows the session */
+  onConnected(hasSession: boolean): void
 }
 
 /** What a client is doing, and what there is while it does. `call` is the pending `connect()`; null when coming back. */
@@ -56,7 +58,15 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   /** The last CONNACK's. */
   responseInformation: string | undefined
 
-  private life: Life = IDLE
+  /** The last CONNACK's; null before the first one, and on MQTT 3.x. */
+  serverProperties: Properties | null = null
+  /** The last CONNACK's. */
+  sessionPresent = false
+
+  private current: Life = IDLE
+  /** Whether the event loop is kept alive while the client is in use. */
+  private isRef = true
+  private isHolding = false
   private readonly reconnector: Reconnector | null
   /** Made when it is first needed: it loads the addon. */
   private madeContext: ConnectionContext | null = null
@@ -85,7 +95,8 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
    */
   reauthenticate(data: Uint8Array | null, timeout: number, entry: Callable): Promise<void> {
     const { life } = this
-    if (life.is !== 'connected' || !life.connection.isUsable) throw notConnected()
+    if (life.is !== 'connected' || !life.connection.isUsable)
+      throw notConnected(this.madeContext?.session.goneWith)
     return life.connection.reauthenticate(data, timeout, entry)
   }
 
@@ -98,7 +109,8 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     if (this.life.is !== 'idle') throw new MqttReentrantError()
     if (timeout <= 0) throw timedOut()
     const limit = this.retriesFirst ? Number.POSITIVE_INFINITY : timeout
-    const giveUp = (reason: unknown) => this.abandon(reason)
+    const giveUp = (reason: unknown) =>
+      this.abandon(reason instanceof MqttError ? this.withPlace(reason) : reason)
     const call = new PendingCall(runtime(), limit, signal, new CallSite(entry), giveUp)
     this.life = { is: 'loading', call }
     this.setState({ state: 'connecting' })
@@ -150,8 +162,13 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const isReconnect = call === null
     // MQTT 3.1 does not tell: its session is the one that was asked for, but its broker may have been restarted.
     const isUntold = settings.protocol === ProtocolVersion.V31 && !settings.cleanStart
+    this.serverProperties = properties
+    this.sessionPresent = sessionPresent
+    const hasSession = sessionPresent || isUntold
+    // Before what waits is sent: whoever answers a request that is repeated must find the subscription.
+    this.policy.onConnected(hasSession)
     session.connected(connection, {
-      hasSession: sessionPresent || isUntold,
+      hasSession,
       isReconnect,
       mustSubscribe: isReconnect && !sessionPresent && settings.reconnect?.resubscribe === true,
     })
@@ -190,6 +207,29 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const stored = session.stored()
     if (stored === null) disconnection?.resolve()
     else void stored.then(() => disconnection?.resolve())
+  }
+
+  /** Whether a client that is in use keeps the event loop alive, as a socket does. */
+  setRef(isRef: boolean): void {
+    this.isRef = isRef
+    this.keepAlive()
+  }
+
+  private get life(): Life {
+    return this.current
+  }
+
+  private set life(life: Life) {
+    this.current = life
+    this.keepAlive()
+  }
+
+  private keepAlive(): void {
+    const holds = this.isRef && this.current.is !== 'idle'
+    if (holds === this.isHolding) return
+    this.isHolding = holds
+    if (holds) runtime().hold()
+    else runtime().release()
   }
 
   private get retriesFirst(): boolean {
@@ -243,7 +283,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const what = `attempt ${attempt}, to ${host.hostname}:${host.port}, in ${delay.toFixed(2)} s`
     this.settings.logger[level](`Connecting again (${what}) after: ${failure.error().message}`)
     const timer = setTimeout(() => this.try(call, host, next), Math.min(delay * 1000, LONGEST_TIMER))
-    // What is pending keeps the event loop alive (runtime.ts); coming back alone does not.
+    // It is the client that keeps the event loop alive, or does not.
     timer.unref()
     this.life = { is: 'pausing', call, timer }
     this.setState({
@@ -253,6 +293,13 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     })
   }
 
+  /** The end of the time of `connect()`, with what is known of the attempt that is being made. */
+  private withPlace(error: MqttError): MqttError {
+    const { life } = this
+    if (life.is !== 'trying') return error
+    return new MqttError(error.message, { code: error.code, cause: life.attempt.untold })
+  }
+
   /** Gives `connect()` up. */
   private abandon(reason: unknown): void {
     const call = this.stop()
@@ -260,7 +307,9 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   }
 
   private giveUp(call: PendingCall, reason: unknown): void {
-    this.setState({ state: 'disconnected', error: toMqttError(reason) })
+    const error = toMqttError(reason)
+    this.context.session.goneWith = withoutStack(error)
+    this.setState({ state: 'disconnected', error })
     if (reason instanceof MqttError) call.fail(reason)
     else call.reject(reason)
   }
@@ -302,7 +351,9 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     if (this.states.state !== 'disconnected') {
       this.setState(cause === null ? { state: 'disconnected' } : { state: 'disconnected', error: cause })
     }
-    this.madeContext?.session.end(make, keepsQueue && this.reconnector === null)
+    const session = this.madeContext?.session
+    if (session !== undefined) session.goneWith = cause ?? undefined
+    session?.end(make, keepsQueue && this.reconnector === null)
     if (!this.inbox.hasEnded) this.inbox.close(cause)
   }
 

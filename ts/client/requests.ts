@@ -29,7 +29,8 @@ const ANSWER_QOS = 1
 /** Paho's code for a connection that went without a better reason. */
 const CONNECTION_LOST = 7
 
-const CORRELATION_LENGTH = 4
+/** Random bytes: nobody who has seen one can guess another, which another responder is asked with. */
+const CORRELATION_LENGTH = 16
 
 /** What requests are made of. Both throw, and their promises reject, as the client's methods of the same names do. */
 export interface RequestCalls {
@@ -59,12 +60,12 @@ export function checkRequest(
 
 /**
  * A client's requests (MQTT 5, 4.10). All answers come to one topic that nobody else knows, to which the client
- * subscribes with its first request; their correlation data is the number of the request.
+ * subscribes with its first request, and again on each connection whose broker does not know it; their correlation data
+ * is random, so that none who has answered one request can answer another.
  */
 export class Requests implements Recipient {
   readonly takesAlone = true
-  private readonly pending = new Map<number, PendingCall<Message>>()
-  private lastNumber = 0
+  private readonly pending = new Map<string, PendingCall<Message>>()
   private topic = ''
   /** The Response Information for which the topic was chosen. */
   private information: string | undefined
@@ -87,28 +88,49 @@ export class Requests implements Recipient {
     if (timeout <= 0) throw timedOut()
     if (this.information !== this.calls.responseInformation) this.forgetTopic()
     this.subscription ??= this.subscribe(usual, entry)
-    const number = this.nextNumber()
-    const addressed = this.address(call, number)
+    const correlation = randomBytes(CORRELATION_LENGTH)
+    const key = keyOf(correlation)
+    const addressed = this.address(call, correlation)
     const publishing = this.isSubscribed ? this.calls.publish(addressed, timeout, entry) : null
     const giveUp = (reason: unknown) => {
-      this.pending.delete(number)
+      this.pending.delete(key)
       answer.reject(reason)
     }
     const answer = new PendingCall<Message>(runtime(), timeout, call.signal, new CallSite(entry), giveUp)
-    this.pending.set(number, answer)
-    const sent = publishing ?? this.publishLater(number, withOwnPayload(addressed), timeout, entry)
-    sent.catch((error: unknown) => this.fail(number, error))
+    this.pending.set(key, answer)
+    const sent = publishing ?? this.publishLater(key, withOwnPayload(addressed), timeout, entry)
+    sent.catch((error: unknown) => this.fail(key, error))
     return answer.promise
   }
 
   /** An answer has come. */
   push(message: Message): void {
     void message.ack()
-    const number = numberOf(message)
-    const answer = this.pending.get(number)
+    const data = message.properties?.correlationData
+    if (data?.length !== CORRELATION_LENGTH) return
+    const key = keyOf(data)
+    const answer = this.pending.get(key)
     if (answer === undefined) return
-    this.pending.delete(number)
+    this.pending.delete(key)
     answer.resolve(message)
+  }
+
+  /**
+   * There is a connection.
+   * @param hasSession whether its broker still knows the subscription
+   * @param usual seconds that the subscription may take
+   */
+  connected(hasSession: boolean, usual: number, entry: Callable): void {
+    if (hasSession || this.subscription === null) return
+    if (this.information !== this.calls.responseInformation) this.forgetTopic()
+    else this.forgetSubscription()
+    if (this.pending.size === 0) return
+    // Answers may be on their way: they must find somebody.
+    this.subscription = this.subscribe(usual, entry)
+    const pending = [...this.pending.keys()]
+    this.subscription.catch((error: unknown) => {
+      for (const key of pending) this.fail(key, error)
+    })
   }
 
   end(cause: MqttError | null): void {
@@ -126,10 +148,14 @@ export class Requests implements Recipient {
       encodedProperties: null,
       timeout: undefined,
       signal: undefined,
+      isRenewedByCaller: true,
     }
     const subscribing = this.calls.subscribe(call, timeout, entry)
     const subscription = subscribing.then(([code]) => {
-      if (code?.isFailure) throw new MqttCodeError(code)
+      if (code?.isFailure) {
+        const cause = new Error('The broker refused the subscription to the answers')
+        throw new MqttCodeError(code, '', { cause })
+      }
       this.isSubscribed = this.subscription === subscription
     })
     subscription.catch(() => {
@@ -158,47 +184,37 @@ export class Requests implements Recipient {
     this.isSubscribed = false
   }
 
-  private nextNumber(): number {
-    do this.lastNumber = (this.lastNumber + 1) >>> 0
-    while (this.pending.has(this.lastNumber))
-    return this.lastNumber
-  }
-
   /** The call with what brings its answer here. */
-  private address(call: PublishCall, number: number): PublishCall {
+  private address(call: PublishCall, correlationData: Buffer): PublishCall {
     const properties = Properties.from(PacketTypes.PUBLISH, call.properties ?? {})
-    const correlationData = Buffer.alloc(CORRELATION_LENGTH)
-    correlationData.writeUInt32BE(number)
     properties.responseTopic = this.topic
     properties.correlationData = correlationData
     return { ...call, properties, encodedProperties: properties.encode() }
   }
 
   private async publishLater(
-    number: number,
+    key: string,
     call: PublishCall,
     timeout: number,
     entry: Callable,
   ): Promise<void> {
     await this.subscription
-    const answer = this.pending.get(number)
+    const answer = this.pending.get(key)
     if (answer === undefined) return
     await this.calls.publish(call, Math.min(timeout, answer.secondsLeft), entry)
   }
 
-  private fail(number: number, error: unknown): void {
-    const answer = this.pending.get(number)
+  private fail(key: string, error: unknown): void {
+    const answer = this.pending.get(key)
     if (answer === undefined) return
-    this.pending.delete(number)
+    this.pending.delete(key)
     if (error instanceof Error) answer.fail(error)
     else answer.reject(error)
   }
 }
 
-/** The number of the request that a message answers; 0 if it answers none. */
-function numberOf(message: Message): number {
-  const data = message.properties?.correlationData
-  return data?.length === CORRELATION_LENGTH ? data.readUInt32BE() : 0
+function keyOf(correlation: Buffer): string {
+  return correlation.toString('latin1')
 }
 
 /** The caller's bytes may change as soon as the call has returned. */

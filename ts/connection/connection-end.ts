@@ -65,9 +65,12 @@ export function connectionEnd(closed: Closed, link: Link, isV5: boolean): Connec
   return new ConnectionEnd(false, failureOf(closed, link, isV5))
 }
 
-/** We could not answer the broker's challenge. */
-export function authenticationFailure(cause: unknown): ConnectionEnd {
-  const text = 'The challenge of the broker was not answered'
+/**
+ * We could not answer the broker's challenge.
+ * @param where what errors call the broker
+ */
+export function authenticationFailure(cause: unknown, where: string): ConnectionEnd {
+  const text = `The challenge of the broker was not answered (${where})`
   const failure = new Failure({ kind: 'authentication', text, code: 'ERR_MQTT_AUTHENTICATION', cause })
   return new ConnectionEnd(false, failure)
 }
@@ -79,21 +82,22 @@ export function cleanEnd(): ConnectionEnd {
 
 function failureOf(closed: Closed, link: Link, isV5: boolean): Failure {
   const { opened, cause, code, bytes } = closed
+  const { where } = link
   switch (cause) {
     case CAUSE_TRANSPORT:
       return transportFailure(closed, link)
     case CAUSE_TLS: {
-      const failure = nativeTlsFailure(code, bytes.toString(), link.where, link.tlsRetry)
+      const failure = nativeTlsFailure(code, bytes.toString(), where, link.tlsRetry)
       return opened ? failure.afterConnack() : failure
     }
     case CAUSE_REFUSED:
-      return refused(isV5, code, bytes)
+      return refused(isV5, code, bytes, where)
     case CAUSE_SERVER_DISCONNECT:
-      return farewell(code, Properties.decode(PacketTypes.DISCONNECT, bytes))
+      return farewell(code, Properties.decode(PacketTypes.DISCONNECT, bytes), where)
     case CAUSE_KEEPALIVE:
-      return disconnection(KEEP_ALIVE_TIMEOUT)
+      return disconnection(KEEP_ALIVE_TIMEOUT, fact(`The broker did not answer PINGREQ in time (${where})`))
     default:
-      return disconnection(code, fact(bytes.toString()))
+      return disconnection(code, fact(`${bytes.toString()} (${where})`))
   }
 }
 
@@ -129,10 +133,10 @@ function endOfStream(opened: boolean, where: string, advice: Advice | undefined)
 }
 
 /** @param code CONNACK's, as it stands there */
-function refused(isV5: boolean, code: number, bytes: Uint8Array): Failure {
+function refused(isV5: boolean, code: number, bytes: Uint8Array, where: string): Failure {
   const rc = connackReasonCode(isV5, code)
   if (rc === undefined) {
-    return disconnection(PROTOCOL_ERROR, fact(`CONNACK has the unknown reason code ${code}`))
+    return disconnection(PROTOCOL_ERROR, fact(`CONNACK has the unknown reason code ${code} (${where})`))
   }
-  return refusal(rc, isV5 ? Properties.decode(PacketTypes.CONNACK, bytes) : null)
+  return refusal(rc, isV5 ? Properties.decode(PacketTypes.CONNACK, bytes) : null, where)
 }

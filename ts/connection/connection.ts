@@ -147,7 +147,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
 
   failAuthentication(cause: unknown): void {
     if (this.isClosing) return
-    const failure = authenticationFailure(cause)
+    const failure = authenticationFailure(cause, this.link.where)
     if (this.isOpened) {
       this.failure = failure
       this.isClosing = true

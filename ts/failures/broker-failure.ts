@@ -31,14 +31,15 @@ const ADVICE: ReadonlyMap<number, Advice> = new Map([
  * The broker has refused the connection.
  * @param rc CONNACK's code, as MQTT 5 has it
  * @param said CONNACK's properties; null on MQTT 3.x
+ * @param where what errors call the broker
  */
-export function refusal(rc: ReasonCode, said: Properties | null): Failure {
+export function refusal(rc: ReasonCode, said: Properties | null, where: string): Failure {
   return new Failure({
     kind: 'refused',
     rc,
     retry: FINAL.connack.get(rc.value) ?? 'later',
     advice: ADVICE.get(rc.value),
-    cause: explanation(said),
+    cause: explanation(said, 'The broker refused the connection', where),
     serverReference: said?.serverReference,
   })
 }
@@ -47,23 +48,28 @@ export function refusal(rc: ReasonCode, said: Properties | null): Failure {
  * The broker has ended the connection by DISCONNECT.
  * @param code DISCONNECT's code, above 0
  * @param said DISCONNECT's properties
+ * @param where what errors call the broker
  */
-export function farewell(code: number, said: Properties): Failure {
-  return disconnection(code, explanation(said), said.serverReference)
+export function farewell(code: number, said: Properties, where: string): Failure {
+  return disconnection(
+    code,
+    explanation(said, 'The broker ended the connection', where),
+    said.serverReference,
+  )
 }
 
 /** We end the connection. @param code what DISCONNECT says to the broker, or would say */
-export function disconnection(code: number, cause?: Error, serverReference?: string): Failure {
+export function disconnection(code: number, cause: Error, serverReference?: string): Failure {
   const rc = receivedReasonCode(PacketTypes.DISCONNECT, code) ?? code
   const retry = FINAL.disconnect.get(code) ?? 'later'
   return new Failure({ kind: 'disconnected', rc, retry, cause, serverReference })
 }
 
-/** What the broker said beside its code, in its Reason String and its Server Reference. */
-function explanation(said: Properties | null): Error | undefined {
+/** What the broker said beside its code, in its Reason String and its Server Reference, and who it was. */
+function explanation(said: Properties | null, usual: string, where: string): Error {
   const { reasonString, serverReference } = said ?? {}
   const parts: string[] = []
   if (reasonString !== undefined) parts.push(reasonString)
   if (serverReference !== undefined) parts.push(`Server reference: ${serverReference}`)
-  return parts.length === 0 ? undefined : fact(parts.join('. '))
+  return fact(`${parts.join('. ') || usual} (${where})`)
 }

@@ -25,6 +25,8 @@ export interface QueueFlow {
   onDrop(message: Message, which: 'newest' | 'oldest'): void
   /** `'backpressure'`: the broker must wait, or may send again. */
   onPause(paused: boolean): void
+  /** A queue of the user's has thrown, and the message is lost. */
+  onThrow(error: unknown): void
 }
 
 /** A client's queue of messages, whatever its kind, with its bounds. */
@@ -112,12 +114,23 @@ export class BoundedQueue {
   }
 
   private keep(message: Message, size: number): void {
+    const { length } = this.queue
+    try {
+      this.queue.put(message)
+    } catch (error) {
+      this.flow.onThrow(error)
+      // It may have thrown after it had taken the message in.
+      if (this.queue.length === length) {
+        message.drop()
+        return
+      }
+    }
     this.counted += size
-    this.queue.put(message)
   }
 
   private remove(): Message {
-    const message = this.queue.get() as Message
+    const message = this.queue.get()
+    if (message === undefined) throw new TypeError('The queue has a length, but get() gives nothing')
     this.counted -= message.size
     return message
   }

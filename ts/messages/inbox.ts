@@ -42,6 +42,12 @@ class Waiter implements Abortable {
     else this.reject(this.site.attach(make()))
   }
 
+  /** A queue of the user's has thrown. */
+  rejectWith(reason: unknown): void {
+    this.release()
+    this.reject(reason)
+  }
+
   abort(reason: unknown): void {
     this.release()
     this.inbox.withdraw(this)
@@ -57,6 +63,8 @@ class Waiter implements Abortable {
 /** What the client's options say about each queue of its incoming messages. */
 export interface InboxSettings extends QueueBounds {
   readonly queueType: QueueType
+  /** Hears what a queue of the user's throws when it is given a message. */
+  onQueueThrow?(error: unknown): void
 }
 
 /** A message was dropped, the newest or the oldest, because a queue was full. */
@@ -94,6 +102,7 @@ export class Inbox implements Recipient, TurnTask {
     this.queue = new BoundedQueue(queue, settings, {
       onDrop,
       onPause: (paused) => source.change(paused),
+      onThrow: (error) => settings.onQueueThrow?.(error),
     })
   }
 
@@ -257,8 +266,12 @@ export class Inbox implements Recipient, TurnTask {
   private serve(most: number): void {
     for (let left = most; left > 0 && this.waiters.length > 0 && this.queue.length > 0; left--) {
       const waiter = this.waiters.shift() as Waiter
-      const value = waiter.batch === 0 ? this.take() : this.takeBatch(waiter.batch)
-      waiter.settle({ value, done: false })
+      try {
+        const value = waiter.batch === 0 ? this.take() : this.takeBatch(waiter.batch)
+        waiter.settle({ value, done: false })
+      } catch (error) {
+        waiter.rejectWith(error)
+      }
     }
   }
 }

@@ -119,40 +119,56 @@ export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T>
   put(message: T): void {
     const arrival = this.#arrival++
     let hole = this.#heap.length
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1
-      if (!this.#isBefore(message, arrival, parent)) break
-      this.#move(parent, hole)
-      hole = parent
+    try {
+      while (hole > 0) {
+        const parent = (hole - 1) >> 1
+        if (!this.#isBefore(message, arrival, parent)) break
+        this.#move(parent, hole)
+        hole = parent
+      }
+    } finally {
+      // A compare() that throws may cost the order, but no message.
+      this.#heap[hole] = message
+      this.#arrivals[hole] = arrival
     }
-    this.#heap[hole] = message
-    this.#arrivals[hole] = arrival
   }
 
   /** The least message, or undefined when there is none. */
   get(): T | undefined {
     const least = this.#heap[0]
+    const leastArrival = this.#arrivalAt(0)
     const last = this.#heap.pop()
     const arrival = this.#arrivals.pop()
-    if (last !== undefined && arrival !== undefined && this.#heap.length > 0) this.#sink(last, arrival)
-    return least
+    if (least === undefined || last === undefined || arrival === undefined) return undefined
+    if (this.#heap.length === 0) return least
+    try {
+      this.#sink(last, arrival)
+      return least
+    } catch (error) {
+      this.#heap.push(least)
+      this.#arrivals.push(leastArrival)
+      throw error
+    }
   }
 
   /** Puts a message in place of the one at the top, and as far down as it belongs. */
   #sink(message: T, arrival: number): void {
     const length = this.#heap.length
     let hole = 0
-    for (;;) {
-      let child = hole * 2 + 1
-      if (child >= length) break
-      const right = child + 1
-      if (right < length && this.#isBefore(this.#at(right), this.#arrivalAt(right), child)) child = right
-      if (this.#isBefore(message, arrival, child)) break
-      this.#move(child, hole)
-      hole = child
+    try {
+      for (;;) {
+        let child = hole * 2 + 1
+        if (child >= length) break
+        const right = child + 1
+        if (right < length && this.#isBefore(this.#at(right), this.#arrivalAt(right), child)) child = right
+        if (this.#isBefore(message, arrival, child)) break
+        this.#move(child, hole)
+        hole = child
+      }
+    } finally {
+      this.#heap[hole] = message
+      this.#arrivals[hole] = arrival
     }
-    this.#heap[hole] = message
-    this.#arrivals[hole] = arrival
   }
 
   #isBefore(message: T, arrival: number, index: number): boolean {

@@ -196,6 +196,12 @@ export class ClientSettings {
     return null
   }
 
+  /** What a queue of the user's throws is logged: no call is there that could reject. */
+  onQueueThrow(error: unknown): void {
+    const said = error instanceof Error ? error.message : String(error)
+    this.logger.error(`The queue failed, and a message may be lost: ${said}`)
+  }
+
   get username(): string | null {
     return this.#values.username
   }

@@ -130,7 +130,7 @@ export class FilterCalls {
       this.subscriptions.ended(call, bytes)
       return
     }
-    this.subscriptions.granted(call, bytes)
+    if (call.isRenewedByCaller !== true) this.subscriptions.granted(call, bytes)
     if (caller !== NO_CALLER) return
     for (const [index, { filter }] of call.filters.entries()) {
       const code = bytes[index] as number

@@ -27,6 +27,7 @@ import {
   PUBLISH_STAGED,
 } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
+import type { MqttError } from '../mqtt/errors.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { ReasonCode } from '../mqtt/reason-code.js'
 import type { ClientSettings } from '../options/client-settings.js'
@@ -57,6 +58,8 @@ const NO_PAYLOAD = new Uint8Array(0)
 export class Session implements OperationOwner {
   /** Incoming messages of QoS 2, as the store has them; null without one. */
   readonly receipts: Receipts | null
+  /** Why there is no connection and will be none unless `connect()` is called, where that was not asked for. */
+  goneWith: MqttError | undefined
   private open: SessionConnection | null = null
   /** There is no connection, but there will be one: calls may wait for it. */
   private isGap = false
@@ -168,6 +171,7 @@ export class Session implements OperationOwner {
   /** The broker has accepted a connection. */
   connected(connection: SessionConnection, continuity: Continuity): void {
     this.open = connection
+    this.goneWith = undefined
     this.isGap = false
     if (!continuity.hasSession) this.receipts?.clear()
     this.flows.connected(connection, continuity.hasSession)
@@ -383,11 +387,11 @@ export class Session implements OperationOwner {
   private checkPublishable(call: PublishCall): void {
     const { open, offline } = this
     if (open !== null) {
-      if (!open.isUsable) throw notConnected()
+      if (!open.isUsable) throw notConnected(this.goneWith)
       open.limits?.checkPublish(call)
       return
     }
-    if (offline === null ? !this.isGap : !offline.takes(call.qos)) throw notConnected()
+    if (offline === null ? !this.isGap : !offline.takes(call.qos)) throw notConnected(this.goneWith)
     if (call.topic === '') throw aliasRefusal()
     const { topic, encodedProperties: properties, payload } = call
     offline?.makeRoom(sizeOf({ topic, properties, payload }), (oldest, why) => this.reject(oldest, why))
@@ -399,7 +403,7 @@ export class Session implements OperationOwner {
    */
   private checkUsable(): SessionConnection | null {
     const { open } = this
-    if (open === null ? !this.isGap : !open.isUsable) throw notConnected()
+    if (open === null ? !this.isGap : !open.isUsable) throw notConnected(this.goneWith)
     return open
   }
 

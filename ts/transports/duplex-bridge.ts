@@ -110,12 +110,14 @@ export class DuplexBridge implements Link {
     near.on('data', (chunk: Uint8Array) => {
       if (!stream.writable) return
       this.writing++
-      if (!stream.write(chunk, written)) near.pause()
+      this.guard(stream, () => {
+        if (!stream.write(chunk, written)) near.pause()
+      })
     })
     stream.on('drain', () => near.resume())
     near.once('end', () => {
       this.nearEnded = true
-      stream.end()
+      this.guard(stream, () => stream.end())
       this.noticeDrained()
     })
     // The native side is gone, and does not take what is left for it.
@@ -123,6 +125,16 @@ export class DuplexBridge implements Link {
     near.once('close', () => this.destroy())
     if (stream.destroyed || stream.readableEnded) near.end()
     if (stream.destroyed) this.setDrained()
+  }
+
+  /** A stream of the user's that throws is as one that fails: the connection ends, with this as its reason. */
+  private guard(stream: Duplex, action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.failure ??= error instanceof Error ? error : new Error(String(error))
+      stream.destroy()
+    }
   }
 
   private noticeDrained(): void {

@@ -27,7 +27,13 @@ export async function nodeTls(
   const context = secureContext(options, where, retry)
   let secured: TLSSocket | undefined
   try {
-    secured = connect({ ...options, ...tlsHost(hostname, options), secureContext: context, socket: stream })
+    secured = connect({
+      ...options,
+      ...tlsHost(hostname, options),
+      ...guarded(options),
+      secureContext: context,
+      socket: stream,
+    })
     hearOut(secured)
     own(secured, signal)
     // TLS 1.3's tickets come when there is nothing to be sent that would acknowledge them, and CONNACK after them.
@@ -39,5 +45,19 @@ export async function nodeTls(
     const failure = nodeTlsFailure(error, where)
     if (failure !== null) throw failure.error()
     throw isReset(error) ? handshakeFailure(failureText(error), where, error).error() : error
+  }
+}
+
+/** A check of the user's that throws refuses the certificate; to Node it would be an uncaught exception. */
+function guarded({ checkServerIdentity: check }: TLSConnectionOptions): TLSConnectionOptions {
+  if (check === undefined) return {}
+  return {
+    checkServerIdentity: (host, certificate) => {
+      try {
+        return check(host, certificate)
+      } catch (error) {
+        return error instanceof Error ? error : new Error(String(error))
+      }
+    },
   }
 }

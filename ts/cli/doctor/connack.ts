@@ -112,7 +112,7 @@ function parse(body: Buffer, protocol: ProtocolVersion): Connack {
     sessionPresent: ((body[0] ?? 0) & 1) !== 0,
     code: rc?.value ?? body[1] ?? 0,
     reason: rc?.getName() ?? `code ${body[1]}`,
-    advice: rc === undefined ? [] : [...words(properties), ...adviceOn(refusal(rc, properties))],
+    advice: rc === undefined ? [] : [...words(properties), ...adviceOn(refusal(rc, properties, ''))],
     properties,
   }
 }
