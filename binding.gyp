@@ -43,6 +43,7 @@
             '-pthread',
             '-Wl,-z,nodelete',
             '-Wl,-z,relro',
+            '-Wl,-z,now',
             '-Wl,-Bsymbolic',
             '-Wl,--exclude-libs,ALL',
             '-Wl,--gc-sections',

@@ -1,7 +1,7 @@
 // Gets Paho C and puts our own objects in the place of some of its own (native/paho/symbols.json).
 // Plain Node: works without node_modules. Does nothing when build/paho/<arch> is what it would make.
 //
-//   node deps/prepare.mjs [--arch <Node's name>] [--print]
+//   node deps/prepare.mjs [--platform <Node's name>] [--arch <Node's name>] [--print]
 //
 // --print writes the folder of the prepared library to stdout, for binding.gyp and CMakeLists.txt.
 
@@ -29,37 +29,45 @@ const table = readJson('native/paho/symbols.json')
 const pins = readJson('deps/paho.json')
 const inputs = ['native/paho/symbols.json', 'deps/paho.json', 'deps/prepare.mjs', 'deps/debian.mjs']
 
+/** Where vcpkg puts what deps/vcpkg asks for; deps/README.md has the command. */
+const VCPKG = join(root, 'build/vcpkg')
+
 /** The archive that is made; Microsoft's linker wants its own ending. */
-const ARCHIVE = process.platform === 'win32' ? 'paho-mqtt.lib' : 'libpaho-mqtt.a'
+function archiveName({ platform }) {
+  return platform === 'win32' ? 'paho-mqtt.lib' : 'libpaho-mqtt.a'
+}
 
 /** A failure whose message alone tells the user what to do. */
 export class PrepareError extends Error {}
 
 /**
- * Makes build/paho/<arch> with libpaho-mqtt.a and include/.
+ * Makes build/paho/<arch> (build/paho/<platform>-<arch> for another platform) with libpaho-mqtt.a and include/.
  *
- * @param {{ arch?: string, log?: (line: string) => void }} [options]
+ * @param {{ platform?: string, arch?: string, log?: (line: string) => void }} [options] Node's names; this machine's by
+ *   default
  * @returns {string} the folder
  * @throws {PrepareError} when Paho cannot be had here, or is not the Paho that the table is about
  */
-export function preparePaho({ arch = process.arch, log = () => {} } = {}) {
-  const folder = join(root, 'build/paho', arch)
+export function preparePaho({ platform = process.platform, arch = process.arch, log = () => {} } = {}) {
+  const target = { platform, arch, isHere: platform === process.platform && arch === process.arch }
+  const name = platform === process.platform ? arch : `${platform}-${arch}`
+  const folder = join(root, 'build/paho', name)
   const made = `${sha256(inputs.map((path) => readFileSync(join(root, path))).join('\0'))}`
-  if (isCurrent(folder, made)) return folder
+  if (isCurrent(folder, target, made)) return folder
 
-  log(`Preparing Paho C ${pins.version} (${arch})`)
+  log(`Preparing Paho C ${pins.version} (${name})`)
   mkdirSync(join(root, 'build/paho'), { recursive: true })
-  const work = mkdtempSync(join(root, 'build/paho', `${arch}-`))
+  const work = mkdtempSync(join(root, 'build/paho', `${name}-`))
   try {
-    const source = findPaho(arch, work)
+    const source = findPaho(target, work)
     log(`  from ${source.description}`)
-    const tools = findTools(arch)
-    const members = redirect(source.archive, join(work, 'members'), tools)
+    const tools = findTools(target)
+    const { members, isLean } = redirect(source.archive, join(work, 'members'), target, tools)
     const output = join(work, 'output')
     mkdirSync(output)
-    const archive = join(output, ARCHIVE)
+    const archive = join(output, archiveName(target))
     run(tools.ar, ['rcs', archive, ...members])
-    checkUndefined(tools.symbols(archive), source.isKnown)
+    checkUndefined(tools.symbols(archive), target, isLean, source.isKnown)
     cpSync(source.include, join(output, 'include'), { recursive: true, filter: isHeader })
     const stamp = { made, source: source.file, sha256: source.sha256 }
     writeFileSync(join(output, 'stamp.json'), `${JSON.stringify(stamp, null, 2)}\n`)
@@ -71,11 +79,11 @@ export function preparePaho({ arch = process.arch, log = () => {} } = {}) {
   return folder
 }
 
-function isCurrent(folder, made) {
+function isCurrent(folder, target, made) {
   const stampFile = join(folder, 'stamp.json')
   if (!existsSync(stampFile)) return false
   const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
-  if (stamp.made !== made || !existsSync(join(folder, ARCHIVE))) return false
+  if (stamp.made !== made || !existsSync(join(folder, archiveName(target)))) return false
   // A library of the system may be replaced by an upgrade. A pinned package cannot change.
   return (
     stamp.source === null || (existsSync(stamp.source) && sha256(readFileSync(stamp.source)) === stamp.sha256)
@@ -84,35 +92,46 @@ function isCurrent(folder, made) {
 
 // --- Where Paho comes from ------------------------------------------------------------------------------------
 
-function findPaho(arch, work) {
+function findPaho(target, work) {
   const tried = []
-  for (const find of [fromDebian, fromVcpkg, fromSystem]) {
-    const found = find(arch, work, tried)
+  for (const find of [fromManifest, fromDebian, fromVcpkg, fromSystem]) {
+    const found = find(target, work, tried)
     if (found) return found
   }
   throw new PrepareError(
     [
-      `Paho MQTT C ${pins.version} (${table.archive} and its headers) was not found for ${process.platform}-${arch}:`,
+      `Paho MQTT C ${pins.version} (${table.archive} and its headers) was not found for ${target.platform}-${target.arch}:`,
       ...tried.map((line) => `  - ${line}`),
-      howToInstall(arch),
+      howToInstall(target),
     ].join('\n'),
   )
 }
 
-function howToInstall(arch) {
-  const vcpkg =
-    `vcpkg install ${pins.vcpkg.port}:${vcpkgTriplet(arch)} --overlay-ports=deps/vcpkg, ` +
-    'and VCPKG_ROOT=<the folder of vcpkg> in the environment'
-  const install = `Install the package ${pins.vcpkg.port}: ${vcpkg}`
-  if (process.platform !== 'linux' || !hasApt()) return install
+function howToInstall(target) {
+  const { platform, arch } = target
+  const install =
+    `Install vcpkg's ${pins.vcpkg.port} ${pins.version}, in the folder of this repository: vcpkg install ` +
+    `--triplet ${vcpkgTriplet(target)} --x-manifest-root=deps/vcpkg --x-install-root=build/vcpkg`
+  if (platform !== 'linux' || !hasApt()) return install
   const { package: name, version } = pins.debian
   const file = `${name}_${version}_${debianArchitecture(arch)}.deb`
   return `Put Debian 13's package ${file} into build/downloads and try again. Without Debian's packages:\n${install}`
 }
 
-function fromDebian(arch, work, tried) {
+/** What vcpkg has installed for deps/vcpkg/vcpkg.json; it is there because somebody wants it. */
+function fromManifest(target, _work, tried) {
+  const prefix = join(VCPKG, vcpkgTriplet(target))
+  if (!existsSync(prefix)) {
+    tried.push(`no ${prefix}`)
+    return null
+  }
+  return installed([join(prefix, 'lib')], () => join(prefix, 'include'), tried)
+}
+
+function fromDebian({ platform, arch }, work, tried) {
+  if (platform !== 'linux') return null
   if (!hasApt()) {
-    if (process.platform === 'linux') tried.push('no apt-get and dpkg to fetch it with')
+    tried.push('no apt-get and dpkg to fetch it with')
     return null
   }
   const { package: name, version, release, sha256: sums } = pins.debian
@@ -153,8 +172,8 @@ function fromDebian(arch, work, tried) {
   }
 }
 
-function fromSystem(arch, _work, tried) {
-  if (process.platform !== 'linux') return null
+function fromSystem({ platform, arch }, _work, tried) {
+  if (platform !== 'linux' || platform !== process.platform) return null
   const places = [`/usr/lib/${multiarchTriplet(arch)}`]
   if (arch === process.arch) places.push('/usr/lib64', '/usr/lib', '/usr/local/lib')
   const include = (folder) => (folder.startsWith('/usr/local') ? '/usr/local/include' : '/usr/include')
@@ -162,20 +181,16 @@ function fromSystem(arch, _work, tried) {
   return found && { ...found, isKnown: true }
 }
 
-/** Paho of the port in deps/vcpkg. Homebrew and Alpine have other versions, without a static library. */
-function fromVcpkg(arch, _work, tried) {
+/** What vcpkg has installed elsewhere. Homebrew and Alpine have other versions, without a static library. */
+function fromVcpkg(target, _work, tried) {
   const vcpkg = process.env.VCPKG_ROOT ?? process.env.VCPKG_INSTALLATION_ROOT
-  if (!vcpkg) {
-    if (process.platform !== 'linux' || !hasApt()) tried.push('VCPKG_ROOT is not set')
-    return null
-  }
-  const prefix = join(vcpkg, 'installed', vcpkgTriplet(arch))
+  if (!vcpkg) return null
+  const prefix = join(vcpkg, 'installed', vcpkgTriplet(target))
   return installed([join(prefix, 'lib')], () => join(prefix, 'include'), tried)
 }
 
-function vcpkgTriplet(arch) {
-  const platform = { win32: 'windows-static', darwin: 'osx' }[process.platform] ?? process.platform
-  return `${arch}-${platform}`
+function vcpkgTriplet({ platform, arch }) {
+  return `${arch}-${{ win32: 'windows-static', darwin: 'osx' }[platform] ?? platform}`
 }
 
 function installed(folders, include, tried) {
@@ -209,19 +224,22 @@ function isHeader(path) {
 // --- The archive ----------------------------------------------------------------------------------------------
 
 /** Unpacks the archive, leaves out what is removed, renames what is redirected; returns the members' paths. */
-function redirect(archive, folder, tools) {
+function redirect(archive, folder, target, tools) {
   mkdirSync(folder)
   run(tools.ar, ['x', archive], { cwd: folder })
   const members = new Map(
     readdirSync(folder).map((file) => [file.replace(/(\.c)?\.(o|obj)$/, ''), join(folder, file)]),
   )
   checkVersion([...members.values()].map((path) => readFileSync(path, 'latin1')).join('\0'))
+  const isLean = !members.has(table.lean.without[0])
   for (const { member } of table.removed) {
-    if (!members.delete(member)) throw notSupported(`it has no member ${member}`)
+    const mayLack = isLean && table.lean.without.includes(member)
+    if (!members.delete(member) && !mayLack) throw notSupported(`it has no member ${member}`)
   }
   const wanted = new Map([...members].map(([member, path]) => [member, tools.symbols(path).undefined]))
-  const renames = new Map([...wanted].map(([member, symbols]) => [member, variantsIn(symbols)]))
-  for (const { symbol, to, in: places } of redirected()) {
+  const others = isLean ? [...table.variants, ...table.lean.redirected] : table.variants
+  const renames = new Map([...wanted].map(([member, symbols]) => [member, variantsIn(symbols, others)]))
+  for (const { symbol, to, in: places } of redirected(target)) {
     for (const member of places) {
       const variant = table.variants.find(
         (entry) => entry.to === symbol && wanted.get(member)?.has(entry.symbol),
@@ -236,20 +254,18 @@ function redirect(archive, folder, tools) {
     const flags = [...names].map(([from, to]) => `--redefine-sym=${tools.prefix}${from}=${tools.prefix}${to}`)
     if (flags.length > 0) run(tools.objcopy, [...flags, members.get(member)])
   }
-  return [...members.values()]
+  return { members: [...members.values()], isLean }
 }
 
 /** The names that a newer C library's headers gave to functions, where a member refers to them, and what they become. */
-function variantsIn(symbols) {
-  return new Map(
-    table.variants.filter(({ symbol }) => symbols.has(symbol)).map(({ symbol, to }) => [symbol, to]),
-  )
+function variantsIn(symbols, variants) {
+  return new Map(variants.filter(({ symbol }) => symbols.has(symbol)).map(({ symbol, to }) => [symbol, to]))
 }
 
-/** The redirections of this platform: what has another name on it, or nothing to redirect, says so (`on`). */
-function redirected() {
+/** The redirections of a platform: what has another name on it, or nothing to redirect, says so (`on`). */
+function redirected({ platform }) {
   return table.redirected.flatMap((entry) => {
-    const symbol = entry.on && process.platform in entry.on ? entry.on[process.platform] : entry.symbol
+    const symbol = entry.on && platform in entry.on ? entry.on[platform] : entry.symbol
     if (symbol === null) return []
     // Functions of a DLL are called through a pointer, which has a name of its own.
     return [{ ...entry, symbol, to: symbol.startsWith(IMPORTED) ? IMPORTED + entry.to : entry.to }]
@@ -265,13 +281,18 @@ function checkVersion(contents) {
 }
 
 /** What the prepared library refers to is defined in it, provided by the seam, or harmless. */
-function checkUndefined({ defined, undefined: wanted }, isKnown) {
+function checkUndefined({ defined, undefined: wanted }, target, isLean, isKnown) {
+  const removed = table.removed.filter(({ member }) => !isLean || !table.lean.without.includes(member))
   const provided = new Set([
-    ...table.removed.flatMap(({ provides, on }) => [...provides, ...(on?.[process.platform] ?? [])]),
-    ...redirected().map(({ to }) => to),
+    ...removed.flatMap(({ provides, on }) => [...provides, ...(on?.[target.platform] ?? [])]),
+    ...redirected(target).map(({ to }) => to),
   ])
   const others = [...wanted].filter((symbol) => !defined.has(symbol) && !provided.has(symbol))
-  const ours = new Set(table.variants.map(({ to }) => to).filter((name) => name.startsWith('seam_')))
+  const ours = new Set(
+    [...table.variants, ...table.lean.redirected]
+      .map(({ to }) => to)
+      .filter((name) => name.startsWith('seam_')),
+  )
   const strangers = others.filter((symbol) => !ours.has(symbol)).filter(isKnown ? isOffTheRoll : isForbidden)
   if (strangers.length > 0) throw notSupported(`it also refers to ${strangers.sort().join(', ')}`)
   const idle = [...provided].filter((symbol) => !wanted.has(symbol))
@@ -297,10 +318,14 @@ function notSupported(detail) {
 
 // --- Tools ----------------------------------------------------------------------------------------------------
 
-function findTools(arch) {
-  const cross = arch === process.arch ? [] : [`${multiarchTriplet(arch)}-`]
+/** What MinGW's tools for Windows are called elsewhere. */
+const MINGW = { x64: 'x86_64-w64-mingw32' }
+
+function findTools({ platform, arch, isHere }) {
+  const triplet = platform === 'win32' ? MINGW[arch] : multiarchTriplet(arch)
+  const cross = isHere || triplet === undefined ? [] : [`${triplet}-`]
   const tool = (name, variable) => {
-    const native = arch === process.arch ? [name] : []
+    const native = isHere ? [name] : []
     const candidates = [
       process.env[variable],
       ...cross.map((prefix) => prefix + name),
@@ -320,7 +345,7 @@ function findTools(arch) {
     throw new PrepareError(`${name} was not found. Install the package binutils or LLVM: ${command}`)
   }
   const nm = tool('nm', 'NM')
-  const prefix = process.platform === 'darwin' ? '_' : ''
+  const prefix = platform === 'darwin' ? '_' : ''
   return {
     ar: tool('ar', 'AR'),
     objcopy: tool('objcopy', 'OBJCOPY'),
@@ -357,10 +382,18 @@ function sha256(data) {
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
-    options: { arch: { type: 'string' }, print: { type: 'boolean', default: false } },
+    options: {
+      platform: { type: 'string' },
+      arch: { type: 'string' },
+      print: { type: 'boolean', default: false },
+    },
   })
   try {
-    const folder = preparePaho({ arch: values.arch, log: (line) => console.error(line) })
+    const folder = preparePaho({
+      platform: values.platform,
+      arch: values.arch,
+      log: (line) => console.error(line),
+    })
     if (values.print) process.stdout.write(folder)
   } catch (error) {
     if (!(error instanceof PrepareError)) throw error

@@ -1,10 +1,20 @@
 // The C library and C++ runtime that binaries for others are linked with, and that binaries of other architectures run
 // with here: Debian's of an old release, unpacked. The older the C library, the more systems take the binary.
 
-import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { download, extract } from './debian.mjs'
+import { download, extract, multiarchTriplet } from './debian.mjs'
 
 /** Debian 11: glibc 2.31, GCC 10. Older ones are in Debian's archive alone. */
 const RELEASE = 'bullseye'
@@ -27,7 +37,10 @@ const PACKAGES = [
  */
 export function provideSysroot(arch, log = () => {}) {
   const folder = fileURLToPath(new URL(`../build/sysroot/${RELEASE}-${arch}`, import.meta.url))
-  if (existsSync(folder)) return folder
+  if (existsSync(folder)) {
+    leaveOutLoader(folder, arch)
+    return folder
+  }
   log(`Fetching Debian's C library and C++ runtime for ${arch}`)
   const work = `${folder}.${process.pid}`
   mkdirSync(work, { recursive: true })
@@ -36,6 +49,7 @@ export function provideSysroot(arch, log = () => {}) {
     for (const deb of download(PACKAGES, packages, { arch, release: RELEASE })) extract(deb, work)
     rmSync(packages, { recursive: true })
     makeLinksRelative(work)
+    leaveOutLoader(work, arch)
     renameSync(work, folder)
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -53,4 +67,14 @@ function makeLinksRelative(root) {
     rmSync(link)
     symlinkSync(relative(dirname(link), join(root, target)), link)
   }
+}
+
+/**
+ * What glibc's loader defines (`__tls_get_addr`) is found in it without its being named, since it is there; and a binary
+ * that does not name it is one that musl's loader takes, too.
+ */
+function leaveOutLoader(root, arch) {
+  const script = join(root, 'usr/lib', multiarchTriplet(arch), 'libc.so')
+  const text = readFileSync(script, 'utf8')
+  writeFileSync(script, text.replace(/ AS_NEEDED \([^)]*\)/, ''))
 }

@@ -9,12 +9,17 @@ const NAMES = { win32: 'win', arm: 'armv7l' }
 /**
  * @param {string} major the version
  * @param {string} [arch] Node's name of the architecture
- * @returns {string} the path of a Node for this platform, fetched when it is not there yet
+ * @param {string} [platform] Node's name of the platform
+ * @returns {string} the path of a Node for it, fetched when it is not there yet
  */
-export function provideNode(major, arch = process.arch) {
-  const name = `node-${NAMES[process.platform] ?? process.platform}-${NAMES[arch] ?? arch}`
-  const folder = at('build/nodes', arch === process.arch ? major : `${major}-${arch}`)
-  const binary = `${folder}/node_modules/${name}/bin/node${process.platform === 'win32' ? '.exe' : ''}`
+export function provideNode(major, arch = process.arch, platform = process.platform) {
+  const name = `node-${NAMES[platform] ?? platform}-${NAMES[arch] ?? arch}`
+  const suffixes = [
+    platform === process.platform ? '' : `-${platform}`,
+    arch === process.arch ? '' : `-${arch}`,
+  ]
+  const folder = at('build/nodes', `${major}${suffixes.join('')}`)
+  const binary = `${folder}/node_modules/${name}/bin/node${platform === 'win32' ? '.exe' : ''}`
   if (!existsSync(binary)) {
     say(`Fetching Node ${major} for ${arch}`)
     const flags = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--force', '--loglevel=error']

@@ -1,4 +1,5 @@
-// npm run prebuildify: prebuilt addons, stripped, as prebuilds/<platform>-<arch>/aiomqtt[.<libc>].node.
+// npm run prebuildify: prebuilt addons, stripped, as prebuilds/<platform>-<arch>/aiomqtt.node. Those for
+// Linux serve glibc and musl.
 //
 //   node scripts/prebuildify.mjs [--arch x64|arm64|arm|all] [--out <folder>]
 //
@@ -20,8 +21,8 @@ export const LINUX = ['x64', 'arm64', 'arm']
 
 /** The newest glibc that a binary for Linux may ask for; Node 20 itself asks for 2.28. */
 const NEWEST_GLIBC = '2.17'
-/** The only libraries that a binary for Linux may need: all are glibc's. */
-const LIBRARIES = /^(ld-linux.*|libc|libm|libpthread|libdl)\.so\.\d$/
+/** The only libraries that a binary for Linux may need. All are glibc's; musl's loader takes their names for its own. */
+const LIBRARIES = /^(libc|libm|libpthread|libdl)\.so\.\d$/
 
 /**
  * Makes prebuilt addons.
@@ -39,7 +40,6 @@ export function prebuildify(architectures, out = root) {
     const cwd = at('build/prebuildify', arch)
     mkdirSync(cwd, { recursive: true })
     const args = ['--napi', '--strip', '--name', 'aiomqtt', '--arch', arch, '--cwd', cwd, '--out', out]
-    if (process.platform === 'linux') args.push('--tag-libc')
     runPackage('prebuildify/bin.js', args, {
       env: {
         ...process.env,

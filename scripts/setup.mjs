@@ -136,6 +136,8 @@ const SERVERS = {
   'nats-server': { path: 'usr/sbin/nats-server', probe: '--version' },
   // Debian 13 has it no more.
   'dante-server': { path: 'usr/sbin/danted', probe: '-v', release: 'bookworm' },
+  // Not a server: the C library whose symbols the addon is compared with.
+  musl: { path: 'lib/x86_64-linux-musl/libc.so', probe: '--help', isOptional: true },
   postgresql: {
     path: 'usr/lib/postgresql/*/bin/postgres',
     probe: '--version',

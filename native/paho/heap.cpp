@@ -98,6 +98,13 @@ void myfree(char*, int, void* block) {
   if (!give_back(block)) std::free(block);
 }
 
+// The same for objects that ask the C library themselves (symbols.json, "lean").
+void* seam_malloc(std::size_t size) { return mymalloc(nullptr, 0, size); }
+
+void* seam_realloc(void* block, std::size_t size) { return myrealloc(nullptr, 0, block, size); }
+
+void seam_free(void* block) { myfree(nullptr, 0, block); }
+
 // Paho's copy of what it was lent is the same block.
 void* seam_memcpy(void* to, const void* from, std::size_t size) {
   return to == from ? to : std::memcpy(to, from, size);

@@ -1,7 +1,9 @@
 // What newer C libraries' headers make of old names (symbols.json, "variants"), in terms of the old
 // ones: so the addon runs with glibc 2.17, whichever the packaged Paho was compiled with.
 #include <cctype>
+#include <cstdarg>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 
@@ -24,6 +26,22 @@ int seam_clock_gettime64(clockid_t clock, Timespec64* result) {
   *result = {
       .seconds = time.tv_sec, .nanoseconds = static_cast<std::int32_t>(time.tv_nsec), .padding = 0};
   return rc;
+}
+
+int seam_snprintf(char* into, std::size_t size, int, std::size_t, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = std::vsnprintf(into, size, format, arguments);
+  va_end(arguments);
+  return length;
+}
+
+int seam_printf(int, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = std::vprintf(format, arguments);
+  va_end(arguments);
+  return length;
 }
 
 void seam_never_called() { std::abort(); }

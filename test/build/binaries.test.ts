@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import test from 'ava'
 import { node, onlyFile, PackageCopy, platform, root } from './package-copy.js'
 
@@ -65,6 +65,20 @@ for (const [builder, path] of binaries) {
     t.regex(readElf('--dynamic', path()), /FLAGS_1.*NODELETE/)
   })
 
+  elf(
+    `the binary of ${builder} is hardened: read-only relocations, bound at once, no executable stack`,
+    (t) => {
+      const dynamic = readElf('--dynamic', path())
+      t.regex(dynamic, /\(FLAGS\).*BIND_NOW|\(BIND_NOW\)/)
+      t.regex(dynamic, /\(FLAGS_1\).*NOW/)
+      t.notRegex(dynamic, /TEXTREL|RPATH|RUNPATH/)
+      const segments = readElf('--program-headers', path())
+      t.regex(segments, /^\s*GNU_RELRO\s/m)
+      t.regex(segments, /^\s*GNU_STACK\s+(0x\w+\s+)+RW\s/m)
+      t.notRegex(segments, /^\s*LOAD\s.*\bRWE\b/m)
+    },
+  )
+
   elf(`the binary of ${builder} exports only what Node looks for`, (t) => {
     const symbols = readElf('--dyn-syms', path())
       .split('\n')
@@ -76,6 +90,49 @@ for (const [builder, path] of binaries) {
       .map(([, , , , , , , name]) => name)
     t.deepEqual(symbols.sort(), ['napi_register_module_v1', 'node_api_module_get_api_version_v1'])
   })
+}
+
+/** Debian's musl, when the setup could have it. */
+const musl = toolPath('musl')
+const withMusl = process.platform === 'linux' && process.arch === 'x64' && musl !== null ? test : test.skip
+
+withMusl('the prebuilt binary asks for nothing that only glibc has: musl takes it, too', (t) => {
+  const binary = onlyFile(prebuilt, '.node')
+  const libraries = [...readElf('--dynamic', binary).matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(
+    ([, name]) => name,
+  )
+  // musl's loader takes these names for its own.
+  t.deepEqual(
+    libraries.filter((name) => !/^lib(c|m|pthread|dl)\.so\./.test(name ?? '')),
+    [],
+  )
+  const has = new Set(symbols(musl as string, (section) => section !== 'UND'))
+  t.true(has.has('malloc'))
+  const wants = symbols(binary, (section, binding) => section === 'UND' && binding !== 'WEAK')
+  t.true(wants.includes('malloc'))
+  t.deepEqual(
+    wants.filter((name) => !has.has(name) && !/^(napi|node_api)_/.test(name)),
+    [],
+  )
+})
+
+/** The names of a binary's dynamic symbols, without the versions that glibc gives to them. */
+function symbols(path: string, accept: (section: string, binding: string) => boolean): string[] {
+  return readElf('--dyn-syms', path)
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([number, , , , binding = '', , section = '', name]) => {
+      return /^\d+:$/.test(number ?? '') && name !== undefined && accept(section, binding)
+    })
+    .map(([, , , , , , , name = '']) => name.replace(/@.*/, ''))
+}
+
+function toolPath(name: string): string | null {
+  const file = join(root, 'build/tools.json')
+  const path = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8'))[name] : undefined
+  if (path === undefined) return null
+  const library = '/lib/x86_64-linux-musl/libc.so'
+  return [library, join(dirname(path), library)].find(existsSync) ?? null
 }
 
 function readElf(what: string, path: string): string {
