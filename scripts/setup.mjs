@@ -160,7 +160,7 @@ function ordinaryServers() {
 /** Writes where they are to build/tools.json, for the tests. */
 function provideServers(names) {
   const file = at('build/tools.json')
-  const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  const known = steps.readTools()
   const missing = names.filter((name) => !known[name] || !existsSync(known[name]))
   if (missing.length === 0) return
   for (const name of missing) {

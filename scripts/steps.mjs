@@ -82,6 +82,12 @@ export function findProgram(name, folders = []) {
   return null
 }
 
+/** The programs that the setup has found or fetched for the tests, by their packages' names. */
+export function readTools() {
+  const file = at('build/tools.json')
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+}
+
 /** All files below a folder of the repository, or the file itself, sorted, as paths from the root. */
 export function filesBelow(path, accept = () => true) {
   const full = at(path)
