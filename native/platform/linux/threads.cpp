@@ -1,5 +1,5 @@
-// libstdc++ takes a program for one with threads when it finds this name, which only glibc has. Without it nothing that
-// starts a thread or calls once works with musl.
+// libstdc++ takes a program for one with threads when it finds this name, which only glibc has.
+// Without it nothing that starts a thread or calls once works with musl.
 #include <pthread.h>
 
 // NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)

@@ -1,5 +1,6 @@
-// For npm run test:musl: what Debian's C++ runtime, compiled for glibc, asks of the C library and musl does not have. It
-// takes the place of glibc's loader, which that runtime names. The addon asks for nothing here.
+// For npm run test:musl: what Debian's C++ runtime, compiled for glibc, asks of the C library and
+// musl does not have. It takes the place of glibc's loader, which that runtime names. The addon
+// asks for nothing here.
 #define _GNU_SOURCE
 #include <locale.h>
 #include <stddef.h>
@@ -23,7 +24,8 @@ int _dl_find_object(void* address, void* result) {
   return -1;
 }
 
-size_t __strftime_l(char* into, size_t size, const char* format, const struct tm* time, locale_t locale) {
+size_t __strftime_l(char* into, size_t size, const char* format, const struct tm* time,
+                    locale_t locale) {
   return strftime_l(into, size, format, time, locale);
 }
 
