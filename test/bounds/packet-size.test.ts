@@ -1,6 +1,11 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { UserProperty } from 'aiomqtt'
 import test from 'ava'
-import { clientOf, listening, paired, roundTrip } from '../helpers/client.js'
+import { WebSocketServer } from 'ws'
+import { clientOf, listening, paired, patience, roundTrip } from '../helpers/client.js'
+import { within } from '../helpers/deadline.js'
 
 const LARGEST = 268_435_455
 
@@ -50,3 +55,42 @@ test.serial('CONNECT with properties that no packet can hold is a RangeError', a
   const will = { topic: 'w', payload: '', properties: half }
   t.throws(() => clientOf(t, peer, { protocol: 5, properties: half, will }), tooLarge)
 })
+
+test.serial(
+  'a WebSocket message above maximumPacketSize ends the connection by its first bytes',
+  async (t) => {
+    const server = createServer()
+    const sockets = new WebSocketServer({ server })
+    sockets.on('connection', (connection, { socket }) => {
+      // All that the broker sends after its CONNACK: the head of a frame of 250 MB, and the head of a PUBLISH in it.
+      const frame = Buffer.alloc(10)
+      frame.set([0x82, 127])
+      frame.writeBigUInt64BE(250_000_000n, 2)
+      connection.once('message', () => {
+        connection.send(Buffer.from([0x20, 3, 0, 0, 0]))
+        socket.write(Buffer.concat([frame, Buffer.from([0x30, 0xfb, 0xe5, 0x9a, 0x77])]))
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const options = {
+      protocol: 5,
+      transport: 'websockets',
+      properties: { maximumPacketSize: 100_000 },
+    } as const
+    const client = clientOf(t, { host: '127.0.0.1', port }, options)
+    const error = await within(
+      patience,
+      'the end',
+      t.throwsAsync(client.connect().then(() => client.messages.next())),
+    )
+    const texts: string[] = []
+    for (let each: unknown = error; each instanceof Error; each = each.cause) texts.push(each.message)
+    t.true(
+      texts.some((text) => text.includes('larger than maximumPacketSize')),
+      texts.join(' / '),
+    )
+  },
+)

@@ -33,8 +33,8 @@ export class TopicName {
  */
 export class Message {
   private name: TopicName | null
-  private readonly bytes: Buffer
-  private readonly offset: number
+  private bytes: Buffer
+  private offset: number
   private readonly topicLength: number
   private readonly propertiesLength: number
   private readonly payloadLength: number
@@ -89,6 +89,24 @@ export class Message {
   get size(): number {
     const topicLength = this.name === null ? this.topicLength : this.name.length
     return topicLength + this.propertiesLength + this.payloadLength
+  }
+
+  /** @internal What it is a view of. */
+  get slab(): Buffer {
+    return this.bytes
+  }
+
+  /** @internal Bytes that it has in the slab. */
+  get heldBytes(): number {
+    return this.topicLength + this.propertiesLength + this.payloadLength
+  }
+
+  /** @internal Moves it to another place, unless someone has a view of it already. */
+  move(target: Buffer, at: number): void {
+    if (this.payloadRead !== null || this.propertiesRead !== null) return
+    this.bytes.copy(target, at, this.offset, this.offset + this.heldBytes)
+    this.bytes = target
+    this.offset = at
   }
 
   /** @internal The name that the topic has on the native boundary; null for one that has none yet. */

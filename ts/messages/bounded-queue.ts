@@ -1,4 +1,5 @@
 import type { Message } from '../engine/message.js'
+import { Compaction } from './compaction.js'
 import { FifoQueue, type MessageQueue } from './queues.js'
 
 /** What happens to a message when the queue has no room: see `ClientOptions.overflow`. */
@@ -40,6 +41,7 @@ export class BoundedQueue {
   private readonly plain: FifoQueue<Message> | null
   /** Bytes of the messages in it. */
   private counted = 0
+  private readonly compaction = new Compaction()
 
   constructor(
     private readonly queue: MessageQueue<Message>,
@@ -69,6 +71,7 @@ export class BoundedQueue {
 
   /** Takes a message in, if the bounds let it. */
   put(message: Message): void {
+    this.compaction.note(message, this.queue.length)
     if (this.plain !== null) {
       this.plain.put(message)
       return

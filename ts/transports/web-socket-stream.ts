@@ -8,6 +8,8 @@ const STAGE_SIZE = 64 * 1024
 /** Messages of more bytes are passed on as they are. */
 const SMALL = 8 * 1024
 
+const TOO_LARGE = 'The broker sent a WebSocket message that is larger than maximumPacketSize allows'
+
 /** RFC 6455, 7.4.1: normal, going away, no code; and no Close frame at all. */
 const USUAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005, 1006])
 
@@ -29,7 +31,10 @@ export class WebSocketStream extends Duplex {
       if (isBinary) this.receive(data)
       else this.fail('The broker sent a WebSocket text frame [MQTT-6.0.0-1]')
     })
-    socket.once('error', (error) => this.destroy(error))
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.fail(TOO_LARGE)
+      else this.destroy(error)
+    })
     socket.once('close', (code: number, reason: Buffer) => {
       if (!USUAL_CLOSES.has(code)) this.fail(`The broker closed the WebSocket: ${code} ${reason}`)
       this.passOn()

@@ -20,6 +20,9 @@ const USUAL_PATH = '/mqtt'
 /** MQTT's largest packet (MQTT 5, 2.1.4): no message of a broker needs more. */
 const LARGEST_MESSAGE = 268_435_460
 
+/** A message may hold many packets; so large it may be, however small these must be. */
+const USUAL_MESSAGE = 1024 * 1024
+
 /** How long the broker may take to answer a Close frame, in milliseconds. */
 const CLOSING = 1000
 
@@ -57,7 +60,7 @@ export async function webSocket(
       asking.then(() => request.end()).catch(() => {})
     },
     headers: { Host: address.host },
-    maxPayload: LARGEST_MESSAGE,
+    maxPayload: largestMessage(settings),
     origin,
     perMessageDeflate: false,
     skipUTF8Validation: true,
@@ -91,6 +94,11 @@ function handshakeFailure(error: unknown, answer: Answer, settings: ClientSettin
 /** The path of the WebSocket as it may be shown: its query may have a token or a signature in it. */
 export function shownPathOf({ websocketPath }: ClientSettings): string {
   return (websocketPath ?? USUAL_PATH).replace(/\?.*$/s, '')
+}
+
+/** A message is gathered before its packets are seen: it must not be larger than the largest of them, or than usual. */
+function largestMessage({ properties }: ClientSettings): number {
+  return Math.max(properties?.maximumPacketSize ?? LARGEST_MESSAGE, USUAL_MESSAGE)
 }
 
 /** What an HTTP server has answered. */
