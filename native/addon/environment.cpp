@@ -52,6 +52,13 @@ SharedBuffer copy_of(const Napi::Uint8Array& payload) {
   return copy;
 }
 
+// A number of messages or bytes; Infinity, or what is no number, is any number of them.
+std::uint64_t total_of(const Napi::Value& value) {
+  constexpr double kTooMany = 9e15;
+  const double total = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : kTooMany;
+  return total < kTooMany ? static_cast<std::uint64_t>(total) : Credit::kUnlimited;
+}
+
 }  // namespace
 
 Environment::Environment(Napi::Env env, Napi::Object exports) {
@@ -61,7 +68,7 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
        InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
        InstanceMethod("keep", &Environment::keep), InstanceMethod("stage", &Environment::stage),
        InstanceMethod("stageKept", &Environment::stage_kept),
-       InstanceMethod("submit", &Environment::submit), InstanceMethod("pause", &Environment::pause),
+       InstanceMethod("submit", &Environment::submit), InstanceMethod("grant", &Environment::grant),
        InstanceMethod("drain", &Environment::drain), InstanceMethod("lend", &Environment::lend),
        InstanceMethod("trace", &Environment::trace),
        InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
@@ -146,9 +153,9 @@ Napi::Value Environment::submit(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value Environment::pause(const Napi::CallbackInfo& info) {
-  engine_.pause(info[0].As<Napi::Number>().Uint32Value(), inbox_,
-                info[1].As<Napi::Boolean>().Value());
+Napi::Value Environment::grant(const Napi::CallbackInfo& info) {
+  engine_.grant(info[0].As<Napi::Number>().Uint32Value(), inbox_, total_of(info[1]),
+                total_of(info[2]));
   return info.Env().Undefined();
 }
 

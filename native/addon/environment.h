@@ -30,7 +30,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value stage(const Napi::CallbackInfo& info);
   Napi::Value stage_kept(const Napi::CallbackInfo& info);
   Napi::Value submit(const Napi::CallbackInfo& info);
-  Napi::Value pause(const Napi::CallbackInfo& info);
+  Napi::Value grant(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value lend(const Napi::CallbackInfo& info);
   Napi::Value traffic(const Napi::CallbackInfo& info);

@@ -20,6 +20,12 @@ int integer_of(const Napi::Value& value) {
   return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : 0;
 }
 
+// A number of bytes; 0 for any number.
+std::uint64_t size_of(const Napi::Value& value) {
+  const double size = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+  return size >= 1 && size < 9e15 ? static_cast<std::uint64_t>(size) : 0;
+}
+
 bool flag_of(const Napi::Value& value) {
   return value.IsBoolean() && value.As<Napi::Boolean>().Value();
 }
@@ -119,6 +125,9 @@ ConnectionOptions read_connection_options(const Napi::Object& object) {
   options.max_inflight = static_cast<std::uint16_t>(integer_of(object.Get("maxInflight")));
   options.hold_acknowledgements = flag_of(object.Get("holdAcknowledgements"));
   options.hold_releases = flag_of(object.Get("holdReleases"));
+  options.awaits_credit = true;
+  options.largest_message = size_of(object.Get("largestMessage"));
+  options.most_unreleased = size_of(object.Get("mostUnreleased"));
   options.topic_aliases = static_cast<std::uint16_t>(integer_of(object.Get("topicAliases")));
   options.session = bytes_of(object.Get("session"));
   options.socket = socket_of(object);

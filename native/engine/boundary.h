@@ -28,6 +28,7 @@ inline constexpr std::uint32_t kSession = 7;
 inline constexpr std::uint32_t kReceived = 8;
 inline constexpr std::uint32_t kReleased = 9;
 inline constexpr std::uint32_t kAuth = 10;
+inline constexpr std::uint32_t kStalled = 11;
 }  // namespace event
 
 namespace message {

@@ -30,6 +30,12 @@ struct ConnectionOptions : StreamOptions {
   bool hold_acknowledgements = false;
   // JavaScript says when the PUBREC of its publish is answered with PUBREL.
   bool hold_releases = false;
+  // A message with more bytes ends the connection; 0: of any size.
+  std::uint64_t largest_message = 0;
+  // QoS 2 messages that the server does not release may have so many bytes together; 0: any number.
+  std::uint64_t most_unreleased = 0;
+  // Nothing is delivered before JavaScript grants room for it.
+  bool awaits_credit = false;
   // What the last connection of the same session left behind (a SESSION event); may be empty.
   std::vector<std::uint8_t> session;
 };

@@ -17,6 +17,8 @@ ConnectionState::ConnectionState(std::uint32_t its_number, const ConnectionOptio
       authentication(own),
       limits(options.max_inflight),
       held(options.hold_acknowledgements ? std::make_unique<HeldMessages>(own.receive_maximum)
-                                         : nullptr) {}
+                                         : nullptr) {
+  if (options.awaits_credit) (void)credit.grant(0, 0);
+}
 
 }  // namespace aiomqtt

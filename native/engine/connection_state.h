@@ -8,6 +8,7 @@
 
 #include "engine/authentication.h"
 #include "engine/connection_options.h"
+#include "engine/credit.h"
 #include "engine/held_messages.h"
 #include "engine/inbox.h"
 #include "engine/operations.h"
@@ -32,6 +33,7 @@ struct ConnectionState {
   Operations operations;
   Authentication authentication;
   PublishLimits limits;
+  Credit credit;
   // Null unless JavaScript acknowledges.
   const std::unique_ptr<HeldMessages> held;
   TrafficMeter meter;

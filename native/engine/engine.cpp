@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -20,12 +21,18 @@ Engine& Engine::instance() {
 }
 
 std::uint32_t Engine::open(ConnectionOptions options, std::shared_ptr<Inbox> inbox) {
-  std::call_once(started_, [this] { start_threads(); });
+  const int error = start();
   std::shared_ptr<Connection> connection = connections_.add([&](std::uint32_t number) {
     return std::make_shared<Connection>(number, std::move(options), std::move(inbox), io_.poller(),
                                         api_);
   });
   const std::uint32_t number = connection->number();
+  if (error != 0) {
+    // There is no I/O thread that it could be another's.
+    connection->io().end({Ending::kTransport, Ending::kConnecting, error, {}});
+    connections_.forget(number);
+    return number;
+  }
   io_.start(std::move(connection));
   return number;
 }
@@ -35,9 +42,11 @@ void Engine::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> o
   api_.submit(std::move(commands), std::move(owner), std::move(staged));
 }
 
-void Engine::pause(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, bool paused) {
+void Engine::grant(std::uint32_t number, const std::shared_ptr<Inbox>& inbox,
+                   std::uint64_t messages, std::uint64_t bytes) {
   std::shared_ptr<Connection> connection = connections_.find(number);
-  if (connection && connection->inbox() == inbox) io_.pause(std::move(connection), paused);
+  if (!connection || connection->inbox() != inbox) return;
+  if (connection->state().credit.grant(messages, bytes)) io_.resume(std::move(connection));
 }
 
 void Engine::resume_all(std::shared_ptr<Inbox> inbox) { io_.resume_all(std::move(inbox)); }
@@ -53,16 +62,27 @@ std::optional<Traffic> Engine::traffic(std::uint32_t number) const {
   return connection->state().traffic();
 }
 
-void Engine::start_threads() {
+int Engine::start() noexcept {
+  const std::lock_guard lock(starting_);
+  if (is_started_) return 0;
+  if (const int error = io_.poller().open(); error != 0) return error;
   stay_loaded();
-  // From a thread of its own, so that no JavaScript thread ever calls Paho, and with all signals
-  // blocked, which Paho's threads inherit: signals are Node's.
-  std::thread starter([this] {
-    block_signals();
-    PahoClient::start_threads(*this);
-  });
-  starter.join();
+  int error = 0;
+  try {
+    // From a thread of its own, so that no JavaScript thread ever calls Paho, and with all signals
+    // blocked, which Paho's threads inherit: signals are Node's.
+    std::thread starter([this, &error] {
+      block_signals();
+      error = PahoClient::start_threads(*this);
+    });
+    starter.join();
+  } catch (const std::system_error& failure) {
+    return failure.code().value();
+  }
+  if (error != 0) return error;
   call_at_exit([] { Engine::instance().gate_.close(); });
+  is_started_ = true;
+  return 0;
 }
 
 bool Engine::has_connection(std::uint32_t connection) noexcept {

@@ -27,13 +27,15 @@ class Engine final : private PahoHooks {
  public:
   static Engine& instance();
 
-  // Starts connecting; the connection's number.
+  // Starts connecting; the connection's number. One for which the engine's own descriptors and
+  // threads could not be had has ended at once, and another tries again.
   std::uint32_t open(ConnectionOptions options, std::shared_ptr<Inbox> inbox);
   // Commands of one environment: see ApiThread::submit().
   void submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
               std::deque<SharedBuffer> staged = {});
-  // Stops reading what the broker sends to this environment's connection, or reads again.
-  void pause(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, bool paused);
+  // This environment's connection may take in so much since it began (credit.h).
+  void grant(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, std::uint64_t messages,
+             std::uint64_t bytes);
   // The inbox was full and has room again.
   void resume_all(std::shared_ptr<Inbox> inbox);
   // The environment goes: its inbox takes nothing more, its connections end.
@@ -45,7 +47,8 @@ class Engine final : private PahoHooks {
 
  private:
   Engine() = default;
-  void start_threads();
+  // 0 once it runs, or the errno of what could not be had.
+  [[nodiscard]] int start() noexcept;
 
   // -- Paho's threads --
   void wait_for_commands() noexcept override { api_.turn(); }
@@ -65,7 +68,8 @@ class Engine final : private PahoHooks {
   // Each posts to the other.
   IoThread io_{api_, gate_};
   ApiThread api_{io_, connections_, gate_};
-  std::once_flag started_;
+  std::mutex starting_;
+  bool is_started_ = false;
 };
 
 }  // namespace aiomqtt

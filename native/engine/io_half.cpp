@@ -26,9 +26,11 @@ IoHalf::IoHalf(ConnectionState& state, ConnectionOptions& options, const Propert
     : stream_options(std::move(static_cast<StreamOptions&>(options))),
       state_(state),
       clean_start_(options.fields.clean_start),
-      receiver_(state.number, state.version, own, state.held.get()),
+      largest_message_(options.largest_message == 0 ? UINT64_MAX : options.largest_message),
+      receiver_(state.number, state.version, own, state.held.get(), options.most_unreleased),
       keepalive_ms_(std::int64_t{options.fields.keepalive} * 1000) {
   reader_.set_maximum_packet_size(own.maximum_packet_size);
+  reader_.set_largest_message(options.largest_message);
   receiver_.restore(saved_by_receiver(options.session));
 }
 
@@ -40,24 +42,10 @@ IoHalf::Taken IoHalf::receive(const Packet& packet, Burst& burst, Ending& ending
     return violate({reason::kProtocolError, stranger(packet.bytes)}, ending);
   }
   switch (packet.type) {
-    case packet::kPublish: {
-      Publish publish;
-      if (const Violation v = parse_publish(packet, state_.version, publish))
-        return violate(v, ending);
-      publish.whole = reader_.whole(packet);
-      if (const Violation v = receiver_.on_publish(publish, burst.writer(), burst.acks())) {
-        return violate(v, ending);
-      }
-      return Taken::kHere;
-    }
-    case packet::kPubrel: {
-      Ack pubrel;
-      if (const Violation v = parse_ack(packet, state_.version, pubrel)) return violate(v, ending);
-      if (const Violation v = receiver_.on_pubrel(pubrel, burst.writer(), burst.acks())) {
-        return violate(v, ending);
-      }
-      return Taken::kHere;
-    }
+    case packet::kPublish:
+      return on_publish(packet, ending, burst);
+    case packet::kPubrel:
+      return on_pubrel(packet, ending, burst);
     case packet::kPuback:
     case packet::kPubrec:
     case packet::kPubcomp:
@@ -76,6 +64,50 @@ IoHalf::Taken IoHalf::receive(const Packet& packet, Burst& burst, Ending& ending
       return violate({reason::kProtocolError, "the server sent a packet that no server may send"},
                      ending);
   }
+}
+
+std::optional<IoHalf::Taken> IoHalf::check_room(std::optional<std::uint64_t> size, Ending& ending) {
+  if (!size) return std::nullopt;
+  if (*size > largest_message_) return violate(kMessageTooLarge, ending);
+  if (state_.credit.has_room(*size)) return std::nullopt;
+  size_without_room_ = *size;
+  return Taken::kNoRoom;
+}
+
+IoHalf::Taken IoHalf::on_publish(const Packet& packet, Ending& ending, Burst& burst) {
+  Publish publish;
+  if (const Violation v = parse_publish(packet, state_.version, publish)) return violate(v, ending);
+  const std::optional<std::uint64_t> size = receiver_.size_delivered_by(publish);
+  if (const auto taken = check_room(size, ending)) return *taken;
+  publish.whole = reader_.whole(packet);
+  const std::uint64_t before = receiver_.delivered().messages;
+  if (const Violation v = receiver_.on_publish(publish, burst.writer(), burst.acks())) {
+    return violate(v, ending);
+  }
+  if (receiver_.delivered().messages > before) state_.credit.take(*size);
+  return Taken::kHere;
+}
+
+IoHalf::Taken IoHalf::on_pubrel(const Packet& packet, Ending& ending, Burst& burst) {
+  Ack pubrel;
+  if (const Violation v = parse_ack(packet, state_.version, pubrel)) return violate(v, ending);
+  const std::optional<std::uint64_t> size = receiver_.size_delivered_by(pubrel);
+  if (const auto taken = check_room(size, ending)) return *taken;
+  if (const Violation v = receiver_.on_pubrel(pubrel, burst.writer(), burst.acks())) {
+    return violate(v, ending);
+  }
+  if (size) state_.credit.take(*size);
+  return Taken::kHere;
+}
+
+bool IoHalf::stall(const Packet& packet, Burst& burst) {
+  if (!state_.credit.stall(size_without_room_)) return false;
+  reader_.set_aside(packet);
+  pause(kForRoom);
+  const auto size = std::min<std::uint64_t>(size_without_room_, UINT32_MAX);
+  burst.writer().append(
+      make_record(event::kStalled, state_.number, static_cast<std::uint32_t>(size)));
+  return true;
 }
 
 bool IoHalf::finish(Burst& burst) {

@@ -62,17 +62,21 @@ class IoHalf {
     last_received_ = now;
     state_.meter.note_received(bytes);
   }
-  enum class Taken : std::uint8_t { kHere, kForPaho, kEnds };
-  // Works on one packet. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
+  enum class Taken : std::uint8_t { kHere, kForPaho, kNoRoom, kEnds };
+  // Works on one packet. kNoRoom: it would deliver a message, for which there is no room yet, and
+  // nothing has come of it. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
   [[nodiscard]] Taken receive(const Packet& packet, Burst& burst, Ending& ending);
   [[nodiscard]] Bytes for_paho() const noexcept { return for_paho_; }
   // A PUBREC that was held is what Paho must read now.
   void hand_pubrec_to_paho(std::uint16_t packet_identifier, std::uint8_t code) noexcept;
+  // After kNoRoom: what was read stays where it is until there is room, which JavaScript is told.
+  // False: there is room by now.
+  [[nodiscard]] bool stall(const Packet& packet, Burst& burst);
   // What receive() gathered leaves. True: the output must be flushed.
   [[nodiscard]] bool finish(Burst& burst);
 
   // Reading stops while any reason to pause holds; resuming leaves the other reasons.
-  enum Pause : unsigned { kByConsumer = 1, kByInbox = 2 };
+  enum Pause : unsigned { kForRoom = 1, kByInbox = 2, kByReplies = 4 };
   void pause(Pause reason) noexcept;
   void resume(Pause reason, std::int64_t now) noexcept;
   [[nodiscard]] bool paused() const noexcept { return pauses_ != 0; }
@@ -93,6 +97,10 @@ class IoHalf {
     ending = violated(violation);
     return Taken::kEnds;
   }
+  // What is to be done first of all with a packet that delivers a message of this size.
+  [[nodiscard]] std::optional<Taken> check_room(std::optional<std::uint64_t> size, Ending& ending);
+  [[nodiscard]] Taken on_publish(const Packet& packet, Ending& ending, Burst& burst);
+  [[nodiscard]] Taken on_pubrel(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
   [[nodiscard]] Taken on_acknowledgement(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_subscription_acknowledgement(const Packet& packet, Ending& ending);
@@ -104,6 +112,8 @@ class IoHalf {
 
   ConnectionState& state_;
   const bool clean_start_;
+  const std::uint64_t largest_message_;
+  std::uint64_t size_without_room_ = 0;
   PacketReader reader_;
   Receiver receiver_;
   Bytes for_paho_;

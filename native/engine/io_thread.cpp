@@ -27,8 +27,8 @@ void IoThread::close(std::shared_ptr<Connection> connection, bool force) {
   post({force ? Post::Kind::kAbort : Post::Kind::kClose, std::move(connection), nullptr});
 }
 
-void IoThread::pause(std::shared_ptr<Connection> connection, bool paused) {
-  post({paused ? Post::Kind::kPause : Post::Kind::kResume, std::move(connection), nullptr});
+void IoThread::resume(std::shared_ptr<Connection> connection) {
+  post({Post::Kind::kResume, std::move(connection), nullptr});
 }
 
 void IoThread::resume_all(std::shared_ptr<Inbox> inbox) {
@@ -112,17 +112,12 @@ void IoThread::run_posts() {
       case Post::Kind::kAbort:
         end(post.connection, {Ending::kAborted, 0, 0, {}});
         break;
-      case Post::Kind::kPause:
-        if (!post.connection->ended()) post.connection->io().pause(IoHalf::kByConsumer);
-        break;
       case Post::Kind::kResume:
-        post.connection->io().resume(IoHalf::kByConsumer, now_ms());
-        read_again_if_more(post.connection);
+        resume(post.connection, IoHalf::kForRoom);
         break;
       case Post::Kind::kRoom:
         for (const auto& connection : connections_of(*post.inbox)) {
-          connection->io().resume(IoHalf::kByInbox, now_ms());
-          read_again_if_more(connection);
+          resume(connection, IoHalf::kByInbox);
         }
         break;
       case Post::Kind::kAbandon:
@@ -261,6 +256,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
   if ((ready & Poller::kWritable) != 0) {
     Output& output = connection->output();
     output.on_writable();
+    if (!output.owes_replies()) resume(connection, IoHalf::kByReplies);
     if (half.ends_when_empty && (output.empty() || output.error() != 0)) {
       end(connection, {});
       return;
@@ -278,6 +274,16 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
     half.pause(IoHalf::kByInbox);
     return;
   }
+  if (connection->output().owes_replies()) {
+    half.pause(IoHalf::kByReplies);
+    return;
+  }
+  if (half.reader().has_aside()) {
+    half.reader().resume();
+    reading_ = connection;
+    burst_.emplace(*connection->inbox());
+    return;
+  }
   const Transfer got =
       half.reader().fill(*connection->output().stream(), {scratch_.get(), kScratchSize});
   switch (got.state) {
@@ -293,6 +299,12 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
       on_stream_down(connection, got.error);
       break;
   }
+}
+
+void IoThread::resume(const std::shared_ptr<Connection>& connection, IoHalf::Pause reason) {
+  if (connection->ended()) return;
+  connection->io().resume(reason, now_ms());
+  read_again_if_more(connection);
 }
 
 void IoThread::on_stream_down(const std::shared_ptr<Connection>& connection, int error) {
@@ -353,6 +365,13 @@ bool IoThread::work_through_burst() {
         rings_later_ = true;
         return true;
       }
+      case IoHalf::Taken::kNoRoom:
+        if (!half.stall(packet, *burst_)) {
+          half.reader().put_back(packet);
+          break;
+        }
+        finish_burst();
+        return false;
       case IoHalf::Taken::kEnds:
         end_burst(ending);
         return false;
@@ -373,9 +392,9 @@ void IoThread::finish_burst() {
 
 void IoThread::read_again_if_more(const std::shared_ptr<Connection>& connection) {
   const Stream* const stream = connection->output().stream();
-  if (stream != nullptr && !connection->io().paused() && stream->has_more()) {
-    read_again_.push_back(connection);
-  }
+  IoHalf& half = connection->io();
+  if (stream == nullptr || half.paused()) return;
+  if (half.reader().has_aside() || stream->has_more()) read_again_.push_back(connection);
 }
 
 void IoThread::end_burst(const Ending& ending) {

@@ -32,8 +32,8 @@ class IoThread {
   void start(std::shared_ptr<Connection> connection);
   // Graceful: when all that was written has left. By force: now.
   void close(std::shared_ptr<Connection> connection, bool force);
-  // Stops and resumes reading, at the consumer's wish.
-  void pause(std::shared_ptr<Connection> connection, bool paused);
+  // It had stopped for want of room, and has some.
+  void resume(std::shared_ptr<Connection> connection);
   // The inbox was full and has room again.
   void resume_all(std::shared_ptr<Inbox> inbox);
   // The environment is gone: all its connections end by force.
@@ -63,16 +63,7 @@ class IoThread {
   static constexpr std::chrono::seconds kLinger{2};
 
   struct Post {
-    enum class Kind : std::uint8_t {
-      kStart,
-      kClose,
-      kAbort,
-      kPause,
-      kResume,
-      kRoom,
-      kAbandon,
-      kPubrec
-    };
+    enum class Kind : std::uint8_t { kStart, kClose, kAbort, kResume, kRoom, kAbandon, kPubrec };
     Kind kind = Kind::kStart;
     std::shared_ptr<Connection> connection;
     std::shared_ptr<Inbox> inbox;
@@ -96,6 +87,7 @@ class IoThread {
   void on_stream_up(const std::shared_ptr<Connection>& connection, std::unique_ptr<Stream> stream);
   void on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready);
   void on_stream_down(const std::shared_ptr<Connection>& connection, int error);
+  void resume(const std::shared_ptr<Connection>& connection, IoHalf::Pause reason);
   // The stream may hold bytes that the poller knows nothing of.
   void read_again_if_more(const std::shared_ptr<Connection>& connection);
   // Begins a burst with the oldest PUBREC that was held. True: it is in for_paho_.

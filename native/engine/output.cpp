@@ -1,5 +1,7 @@
 #include "engine/output.h"
 
+#include <algorithm>
+
 #include "engine/clock.h"
 
 namespace aiomqtt {
@@ -30,7 +32,21 @@ bool Output::append(std::initializer_list<Bytes> parts, SharedBuffer last) {
 
 bool Output::reply(Bytes bytes) {
   const std::lock_guard lock(mutex_);
-  return !replies_ended_ && append_locked({bytes});
+  if (replies_ended_ || !stream_ || error() != 0) return false;
+  note_replies_locked(bytes.size());
+  return append_locked({bytes});
+}
+
+void Output::note_replies_locked(std::size_t count) {
+  if (replies_.empty() || replies_.back().to != appended_)
+    replies_.push_back({appended_, appended_});
+  replies_.back().to += count;
+  replies_size_ += count;
+}
+
+bool Output::owes_replies() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return waits_writable_ && replies_size_ > kMostReplies;
 }
 
 void Output::end_replies() noexcept {
@@ -50,6 +66,7 @@ bool Output::append_locked(std::initializer_list<Bytes> parts, SharedBuffer last
     shared_.push_back({std::move(last), buffer_.size(), 0});
   }
   size_ += added;
+  appended_ += added;
   if (size() >= kFlushSize && !waits_writable_) flush_locked();
   if (unflushed_ || empty()) return false;
   unflushed_ = true;
@@ -65,6 +82,14 @@ Bytes Output::front_locked() const noexcept {
 
 void Output::drop_front_locked(std::size_t count) noexcept {
   size_ -= count;
+  const std::uint64_t left = appended_ - size();
+  while (!replies_.empty() && replies_.front().from < left) {
+    Replies& first = replies_.front();
+    const std::uint64_t to = std::min(first.to, left);
+    replies_size_ -= to - first.from;
+    first.from = to;
+    if (first.from == first.to) replies_.pop_front();
+  }
   if (shared_.empty() || head_ < shared_.front().before) {
     head_ += count;
     return;
@@ -78,6 +103,8 @@ void Output::forget_locked() noexcept {
   if (buffer_.capacity() > kHighWater) buffer_ = {};
   buffer_.clear();
   shared_.clear();
+  replies_.clear();
+  replies_size_ = 0;
   head_ = 0;
   size_ = 0;
 }

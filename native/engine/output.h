@@ -24,6 +24,8 @@ class Output {
   // Above this, no further publishes are taken until less than kLowWater waits.
   static constexpr std::size_t kHighWater = 1024 * 1024;
   static constexpr std::size_t kLowWater = 256 * 1024;
+  // Bytes of replies that may wait: four for each message that a peer can have in flight.
+  static constexpr std::size_t kMostReplies = 256 * 1024;
   // So much is worth a system call of its own.
   static constexpr std::size_t kFlushSize = 64 * 1024;
 
@@ -41,6 +43,9 @@ class Output {
   // end_replies(), because nothing may follow DISCONNECT [MQTT-3.14.4-1].
   [[nodiscard]] bool reply(Bytes bytes);
   void end_replies() noexcept;
+  // Whether the peer takes so few of our replies that it is to be read no further: on_writable() is
+  // sure to come then.
+  [[nodiscard]] bool owes_replies() const noexcept;
   void flush() noexcept;
   // The poller found the stream writable: flushes. Once a write would block, this alone ends the
   // wait, even if another flush was faster: whoever waits for room is sure to hear of it.
@@ -75,7 +80,14 @@ class Output {
     std::size_t sent = 0;
   };
 
+  // Which of the bytes that were ever appended are replies.
+  struct Replies {
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+  };
+
   [[nodiscard]] bool append_locked(std::initializer_list<Bytes> parts, SharedBuffer last = {});
+  void note_replies_locked(std::size_t count);
   // What comes next; empty when nothing waits.
   [[nodiscard]] Bytes front_locked() const noexcept;
   void drop_front_locked(std::size_t count) noexcept;
@@ -91,6 +103,9 @@ class Output {
   RawBuffer buffer_;
   std::size_t head_ = 0;
   std::deque<Shared> shared_;
+  std::deque<Replies> replies_;  // those that have not left
+  std::uint64_t replies_size_ = 0;
+  std::uint64_t appended_ = 0;  // bytes, ever
   bool unflushed_ = false;
   bool replies_ended_ = false;
   bool waits_writable_ = false;

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace aiomqtt {
 namespace {
 // What is not written to costs no memory yet.
 constexpr std::size_t kGrowBy = 1024 * 1024;
+
+// The most that a PUBLISH has beside what counts as its message: the fixed header, the topic's
+// length, the packet identifier, the properties' length.
+constexpr std::size_t kMostBesideMessage = kLongestFixedHeader + 2 + 2 + 4;
 
 // Whether a packet of a server's can start with this byte: its type, and the flags that this type
 // must have.
@@ -68,6 +73,11 @@ PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noex
     violation = {reason::kPacketTooLarge, "a packet is larger than our Maximum Packet Size"};
     return Next::kViolation;
   }
+  if (largest_message_ != 0 && window_[0] >> 4 == packet::kPublish &&
+      total > largest_message_ + kMostBesideMessage) {
+    violation = kMessageTooLarge;
+    return Next::kViolation;
+  }
   if (window_.size() < total) {
     // Who talks HTTP to us announces a packet that never comes.
     if (can_start_packet(window_[0])) return Next::kNothing;
@@ -80,6 +90,23 @@ PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noex
   packet.body = packet.bytes.subspan(head);
   window_ = window_.subspan(total);
   return Next::kPacket;
+}
+
+void PacketReader::set_aside(const Packet& packet) {
+  put_back(packet);
+  const Bytes left = window_;
+  if (left.data() >= aside_.begin() && left.data() < aside_.end()) {
+    aside_from_ = static_cast<std::size_t>(left.data() - aside_.data());
+  } else if (left.data() == kept_.data()) {
+    // It is alone there, so nothing follows it.
+    aside_ = std::move(kept_);
+    aside_from_ = 0;
+  } else {
+    aside_.reserve(left.size());
+    aside_.assign(left);
+    aside_from_ = 0;
+  }
+  window_ = {};
 }
 
 void PacketReader::settle() {
@@ -99,6 +126,8 @@ void PacketReader::settle() {
     kept_total_ = 0;
   }
   window_ = {};
+  aside_ = {};
+  aside_from_ = 0;
 }
 
 }  // namespace aiomqtt

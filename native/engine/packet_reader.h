@@ -13,10 +13,19 @@
 
 namespace aiomqtt {
 
+// The server sent a message for which there can never be room.
+inline constexpr Violation kMessageTooLarge{
+    reason::kPacketTooLarge,
+    "a message is larger than all that may be queued (maxQueuedIncomingBytes)"};
+
 class PacketReader {
  public:
   // 0: as large as MQTT allows, 268,435,455 bytes and the fixed header.
   void set_maximum_packet_size(std::uint32_t bytes) noexcept { maximum_packet_size_ = bytes; }
+
+  // A PUBLISH with a message that is larger than this is refused by what its first bytes say; 0:
+  // none.
+  void set_largest_message(std::uint64_t bytes) noexcept { largest_message_ = bytes; }
 
   // Reads once. On kMoved, take packets with next() until it has none, then call settle().
   [[nodiscard]] Transfer fill(Stream& stream, std::span<std::uint8_t> scratch);
@@ -25,10 +34,28 @@ class PacketReader {
   // The packet's bytes stay valid until settle().
   [[nodiscard]] Next next(Packet& packet, Violation& violation) noexcept;
   void settle();
+
+  // next() gives the packet that it gave last once more.
+  void put_back(const Packet& packet) noexcept {
+    window_ = {packet.bytes.data(), packet.bytes.size() + window_.size()};
+  }
+  // That packet, and what follows it, are kept for resume().
+  void set_aside(const Packet& packet);
+  [[nodiscard]] bool has_aside() const noexcept { return !aside_.empty(); }
+  // In the place of fill(): what was set aside comes first.
+  void resume() noexcept { window_ = Bytes(aside_).subspan(aside_from_); }
+  // Bytes that are kept of what was read and not yet taken.
+  [[nodiscard]] std::size_t kept_bytes() const noexcept {
+    return kept_.capacity() + aside_.capacity();
+  }
+
   // What holds the packet that next() gave and nothing else: it may be taken over, and stays valid.
   // Null for a packet that shares its buffer with others.
   [[nodiscard]] RawBuffer* whole(const Packet& packet) noexcept {
-    return packet.bytes.data() == kept_.data() ? &kept_ : nullptr;
+    if (packet.bytes.data() == kept_.data()) return &kept_;
+    const bool is_all =
+        packet.bytes.data() == aside_.data() && packet.bytes.size() == aside_.size();
+    return is_all ? &aside_ : nullptr;
   }
 
  private:
@@ -39,10 +66,13 @@ class PacketReader {
   static constexpr std::size_t kLarge = 64 * 1024;
 
   RawBuffer kept_;
+  RawBuffer aside_;             // what was set aside
+  std::size_t aside_from_ = 0;  // what comes before it was taken by now
   bool expects_large_ = false;
   std::size_t kept_total_ = 0;  // the length of the packet that kept_ starts, 0 while unknown
   Bytes window_;                // what was read and not yet taken
   std::uint32_t maximum_packet_size_ = 0;
+  std::uint64_t largest_message_ = 0;
 };
 
 }  // namespace aiomqtt

@@ -9,6 +9,10 @@ namespace aiomqtt {
 namespace {
 
 constexpr Violation kInvalidTopic{reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
+constexpr Violation kTooManyBytes{
+    reason::kQuotaExceeded,
+    "the server does not release its QoS 2 messages, and they take more "
+    "than may be queued (maxQueuedIncomingBytes)"};
 constexpr Violation kTooMany{reason::kReceiveMaximumExceeded,
                              "the server exceeded our Receive Maximum"};
 
@@ -52,6 +56,20 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
   return {};
 }
 
+std::optional<std::uint64_t> Receiver::size_delivered_by(const Publish& publish) const {
+  if (publish.qos == 2 && held_ == nullptr) return std::nullopt;
+  std::uint64_t topic = publish.topic.size();
+  if (topic == 0 && publish.topic_alias < aliases_.size())
+    topic = aliases_[publish.topic_alias].size();
+  return topic + publish.properties.size() + publish.payload.size();
+}
+
+std::optional<std::uint64_t> Receiver::size_delivered_by(const Ack& pubrel) const {
+  const auto found = stored_.find(pubrel.packet_identifier);
+  if (held_ != nullptr || found == stored_.end()) return std::nullopt;
+  return found->second.size();
+}
+
 Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
   const auto [at, is_new] = stored_.try_emplace(publish.packet_identifier);
   Stored& stored = at->second;
@@ -59,11 +77,14 @@ Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
   // identifier and will never release what had it.
   if (is_new || !publish.dup) {
     if (!is_topic_name(publish.topic)) return kInvalidTopic;
+    unreleased_bytes_ -= stored.size();
     // A message delivered at PUBREL is delivered once, whatever DUP says.
     stored.flags = message_flags(publish) & ~message::kDup;
     stored.topic = string_of(publish.topic);
     stored.properties = string_of(publish.properties);
     stored.payload = string_of(publish.payload);
+    unreleased_bytes_ += stored.size();
+    if (unreleased_bytes_ > most_unreleased_) return kTooManyBytes;
   }
   if (!stored.counts) {
     stored.counts = true;
@@ -110,6 +131,7 @@ Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffe
     publish.payload = bytes_of(stored.payload);
     if (const Violation violation = deliver(stored.flags, publish, writer)) return violation;
     if (stored.counts) --qos2_unfinished_;
+    unreleased_bytes_ -= stored.size();
     stored_.erase(found);
   }
   // An unknown identifier is completed all the same: the broker must be able to let go of it.
@@ -119,6 +141,7 @@ Violation Receiver::on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffe
 
 void Receiver::forget_session() {
   stored_.clear();
+  unreleased_bytes_ = 0;
   if (held_ != nullptr) held_->forget();
 }
 
@@ -138,11 +161,12 @@ Violation Receiver::resolve_alias(Publish& publish) {
   return {};
 }
 
-Violation Receiver::deliver(std::uint32_t flags, const Publish& publish,
-                            Inbox::Writer& writer) const {
+Violation Receiver::deliver(std::uint32_t flags, const Publish& publish, Inbox::Writer& writer) {
   const Bytes topic = publish.topic;
   const Bytes properties = publish.properties;
   const Bytes payload = publish.payload;
+  ++delivered_.messages;
+  delivered_.bytes += topic.size() + properties.size() + payload.size();
   TopicTable::Result found;
   if (!writer.topics().look_up(topic, is_topic_name, found)) return kInvalidTopic;
   if (found.found == TopicTable::Found::kDefine) {
@@ -193,10 +217,12 @@ void Receiver::restore(Bytes from) {
     const std::size_t total = sizes[0] + sizes[1] + sizes[2];
     from = from.subspan(kHead);
     if (from.size() < total) return;
-    stored_.emplace(static_cast<std::uint16_t>(head[0]),
-                    Stored{false, head[0] >> 16, string_of(from.first(sizes[0])),
-                           string_of(from.subspan(sizes[0], sizes[1])),
-                           string_of(from.subspan(sizes[0] + sizes[1], sizes[2]))});
+    const auto [at, is_new] =
+        stored_.emplace(static_cast<std::uint16_t>(head[0]),
+                        Stored{false, head[0] >> 16, string_of(from.first(sizes[0])),
+                               string_of(from.subspan(sizes[0], sizes[1])),
+                               string_of(from.subspan(sizes[0] + sizes[1], sizes[2]))});
+    if (is_new) unreleased_bytes_ += at->second.size();
     from = from.subspan(total);
   }
 }

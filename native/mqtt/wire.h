@@ -38,6 +38,7 @@ inline constexpr std::uint8_t kPacketIdentifierNotFound = 0x92;
 inline constexpr std::uint8_t kReceiveMaximumExceeded = 0x93;
 inline constexpr std::uint8_t kTopicAliasInvalid = 0x94;
 inline constexpr std::uint8_t kPacketTooLarge = 0x95;
+inline constexpr std::uint8_t kQuotaExceeded = 0x97;
 }  // namespace reason
 
 inline constexpr int kMqtt31 = 3;

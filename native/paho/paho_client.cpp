@@ -192,15 +192,18 @@ void PahoClient::destroy() noexcept {
   handle_ = nullptr;
 }
 
-void PahoClient::start_threads(PahoHooks& hooks) {
-  seam::hooks = &hooks;
-  // Paho starts its threads with the first connect. This one finds no stream and fails at once.
-  MQTTAsync keeper = create(0, "keeper", kMqtt311);
-  MQTTAsync_setCallbacks(keeper, nullptr, nullptr, on_message, nullptr);
-  MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
-  options.MQTTVersion = kMqtt311;
-  options.connectTimeout = kNeverTimesOut;
-  MQTTAsync_connect(keeper, &options);
+int PahoClient::start_threads(PahoHooks& hooks) {
+  if (seam::hooks == nullptr) {
+    seam::hooks = &hooks;
+    // Paho starts its threads with the first connect. This one finds no stream and fails at once.
+    MQTTAsync keeper = create(0, "keeper", kMqtt311);
+    MQTTAsync_setCallbacks(keeper, nullptr, nullptr, on_message, nullptr);
+    MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
+    options.MQTTVersion = kMqtt311;
+    options.connectTimeout = kNeverTimesOut;
+    MQTTAsync_connect(keeper, &options);
+  }
+  return seam::make_missing_threads();
 }
 
 }  // namespace aiomqtt

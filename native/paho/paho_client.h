@@ -78,8 +78,9 @@ class PahoClient {
   [[nodiscard]] bool exists() const noexcept { return handle_ != nullptr; }
 
   // Makes Paho start its two threads, with a client that never connects and never goes, so that
-  // they never stop. Once a process: from then on Paho reaches the engine through `hooks`.
-  static void start_threads(PahoHooks& hooks);
+  // they never stop. From then on Paho reaches the engine through `hooks`. 0, or an errno: not all
+  // could be made, and another call tries the others again.
+  [[nodiscard]] static int start_threads(PahoHooks& hooks);
 
  private:
   void* handle_ = nullptr;

@@ -11,6 +11,10 @@ namespace aiomqtt::seam {
 // Set once, before Paho's threads start (PahoClient::start_threads()).
 inline constinit PahoHooks* hooks = nullptr;
 
+// Makes those of Paho's threads that could not be made when Paho asked for them. 0, or the errno of
+// the first that cannot be made yet.
+[[nodiscard]] int make_missing_threads() noexcept;
+
 // A connection is recognised by the host name in the URI that its handle was created with:
 // "c<number>.invalid" (RFC 6761: such a name exists nowhere).
 inline constexpr const char* kHostPrefix = "c";

@@ -1,5 +1,12 @@
 // What Paho's objects want on Windows and nowhere else.
+#include "paho/seam.h"
 #include "platform/socket.h"
+
+namespace aiomqtt::seam {
+
+int make_missing_threads() noexcept { return 0; }
+
+}  // namespace aiomqtt::seam
 
 extern "C" {
 

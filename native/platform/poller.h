@@ -30,6 +30,9 @@ class Poller {
 
   Poller();
   ~Poller();
+  // Before anything else. 0, or an errno: there is no descriptor for it, and another call tries
+  // again.
+  [[nodiscard]] int open() noexcept;
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 

@@ -17,6 +17,7 @@ bool load(Library& l) noexcept {
   if (l.OpenSSL_version_num() < kOpenssl3) return false;
   return find(l.TLS_client_method, "TLS_client_method") && find(l.SSL_CTX_new, "SSL_CTX_new") &&
          find(l.SSL_CTX_free, "SSL_CTX_free") && find(l.SSL_CTX_ctrl, "SSL_CTX_ctrl") &&
+         find(l.SSL_CTX_set_options, "SSL_CTX_set_options") &&
          find(l.SSL_CTX_set_verify, "SSL_CTX_set_verify") &&
          find(l.SSL_CTX_get_cert_store, "SSL_CTX_get_cert_store") &&
          find(l.SSL_CTX_use_certificate, "SSL_CTX_use_certificate") &&

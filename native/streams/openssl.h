@@ -28,6 +28,7 @@ struct Library {
   Context* (*SSL_CTX_new)(const Method*);
   void (*SSL_CTX_free)(Context*);
   long (*SSL_CTX_ctrl)(Context*, int, long, void*);
+  std::uint64_t (*SSL_CTX_set_options)(Context*, std::uint64_t);
   void (*SSL_CTX_set_verify)(Context*, int, VerifyCallback);
   Store* (*SSL_CTX_get_cert_store)(const Context*);
   int (*SSL_CTX_use_certificate)(Context*, Certificate*);
@@ -93,6 +94,7 @@ inline constexpr int kCtrlSetMaxProtoVersion = 124;
 inline constexpr long kModeEnablePartialWrite = 1;
 inline constexpr long kModeAcceptMovingWriteBuffer = 2;
 inline constexpr long kModeReleaseBuffers = 16;
+inline constexpr std::uint64_t kOpNoRenegotiation = std::uint64_t{1} << 30;
 inline constexpr unsigned kNoPartialWildcards = 4;
 inline constexpr unsigned long kCrlCheck = 4;
 inline constexpr unsigned long kCrlCheckAll = 8;

@@ -10,6 +10,7 @@
 
 #include "tests/harness.h"
 #include "tests/network.h"
+#include "tests/open_poller.h"
 
 namespace aiomqtt::testing {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::uint32_t kConnection = 5;
 
 // A connector driven as the I/O thread does.
 class Connecting {
-  Poller poller_;
+  OpenPoller poller_;
 
  public:
   explicit Connecting(std::vector<Address> addresses, SocketSetup setup = {})

@@ -310,7 +310,7 @@ TEST("connect: an environment cannot touch the connections of another") {
 
 TEST("connect: commands for connections that never were are ignored") {
   Session session(kMqtt311);
-  session.environment.pause(0x7ffffff0, true);
+  session.environment.grant(0x7ffffff0, 1);
   session.submit(
       bytes(publish_command(0x7ffffff0, 1, {}), close_command(0x7ffffff0), session.publish(2, {})));
   session.peer.expect(packet(0x30, field("a")));

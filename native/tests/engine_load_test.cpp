@@ -126,8 +126,10 @@ void run_round(Listener& listener, int version, Way way) {
     (void)environment.next(connection, event::kOpened);
     environment.submit(everything_for(connection, version));
   }
-  for (int i = 0; i < 20; ++i) {
-    for (const std::uint32_t connection : connections) environment.pause(connection, i % 2 == 0);
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    for (const std::uint32_t connection : connections) {
+      environment.grant(connection, i % 2 == 0 ? i : Credit::kUnlimited);
+    }
   }
   if (way == Way::kAbandoned) return;
   for (const std::uint32_t connection : connections) {

@@ -35,8 +35,8 @@ void Environment::submit(const Buffer& commands, std::deque<SharedBuffer> staged
   Engine::instance().submit(commands, inbox_, std::move(staged));
 }
 
-void Environment::pause(std::uint32_t connection, bool paused) {
-  Engine::instance().pause(connection, inbox_, paused);
+void Environment::grant(std::uint32_t connection, std::uint64_t messages, std::uint64_t bytes) {
+  Engine::instance().grant(connection, inbox_, messages, bytes);
 }
 
 void Environment::drain() {

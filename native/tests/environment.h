@@ -30,7 +30,9 @@ class Environment {
   std::uint32_t open(ConnectionOptions options);
   void submit(const Buffer& commands, std::deque<SharedBuffer> staged = {});
 
-  void pause(std::uint32_t connection, bool paused);
+  // In all, since the connection began.
+  void grant(std::uint32_t connection, std::uint64_t messages,
+             std::uint64_t bytes = Credit::kUnlimited);
 
   // The next event of this connection. Waits for it.
   Event next(std::uint32_t connection);

@@ -105,14 +105,14 @@ TEST("keepalive: no PINGREQ after DISCONNECT") {
 TEST("keepalive: while reading is paused the broker hears of us, and is not found dead") {
   Direct direct(with_keepalive(10));
   direct.accept();
-  direct.connection->io().pause(IoHalf::kByConsumer);
+  direct.connection->io().pause(IoHalf::kForRoom);
   CHECK(direct.connection->io().paused());
   const std::int64_t start = now_ms();
   for (int round = 1; round <= 5; ++round) {
     CHECK(direct.connection->io().keep_alive(start + round * 20'000));
     CHECK_EQ(direct.written(), kPingreq);
   }
-  direct.connection->io().resume(IoHalf::kByConsumer, start + 100'500);
+  direct.connection->io().resume(IoHalf::kForRoom, start + 100'500);
   CHECK(!direct.connection->io().paused());
   // The answers to those PINGREQs are still to be read.
   CHECK(direct.connection->io().keep_alive(start + 101'000));
@@ -123,9 +123,9 @@ TEST("pause: each reason must go before reading goes on") {
   Connection& connection = *direct.connection;
   connection.io().resume(IoHalf::kByInbox, now_ms());
   CHECK(!connection.io().paused());
-  connection.io().pause(IoHalf::kByConsumer);
+  connection.io().pause(IoHalf::kForRoom);
   connection.io().pause(IoHalf::kByInbox);
-  connection.io().resume(IoHalf::kByConsumer, now_ms());
+  connection.io().resume(IoHalf::kForRoom, now_ms());
   CHECK(connection.io().paused());
   connection.io().resume(IoHalf::kByInbox, now_ms());
   CHECK(!connection.io().paused());

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "tests/open_poller.h"
 #include "tests/scripted_stream.h"
 
 namespace aiomqtt::testing {
@@ -21,7 +22,7 @@ class Sending {
   }
 
   Script script;
-  Poller poller;
+  OpenPoller poller;
   Output output{poller, kToken};
 
   // What the poller reports of the stream just now; 0 when nothing.
@@ -274,7 +275,7 @@ TEST("output: reading is polled for, paused and resumed, beside writing") {
 
 TEST("output: a stream that was paused before it was attached starts paused") {
   Script script;
-  Poller poller;
+  OpenPoller poller;
   Output output(poller, kToken);
   output.pause_reading(true);
   auto stream = std::make_unique<ScriptedStream>(script);
@@ -311,7 +312,7 @@ TEST("output: after end_replies() only what is appended leaves, so that DISCONNE
 
 TEST("output: without a stream it takes nothing; a detached one is given back and not polled") {
   Script script;
-  Poller poller;
+  OpenPoller poller;
   Output output(poller, kToken);
   CHECK(!output.append({bytes("lost")}));
   output.flush();

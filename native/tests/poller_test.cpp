@@ -1,12 +1,16 @@
 // What the I/O thread relies on, whatever the system's own way of waiting is.
 #include "platform/poller.h"
 
+#include <sys/resource.h>
+
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <string_view>
 #include <thread>
 
 #include "tests/harness.h"
+#include "tests/open_poller.h"
 
 namespace aiomqtt::testing {
 namespace {
@@ -47,7 +51,7 @@ std::uint32_t ready(Poller& poller, int timeout_ms, Poller::Token token = kToken
 }
 
 TEST("poller: reports what is asked for, and nothing else") {
-  Poller poller;
+  OpenPoller poller;
   const Pair pair;
   poller.add(pair.near.get(), kToken, Poller::kReadable);
   CHECK_EQ(ready(poller, 0), 0U);
@@ -64,7 +68,7 @@ TEST("poller: reports what is asked for, and nothing else") {
 }
 
 TEST("poller: what was not read yet is reported again") {
-  Poller poller;
+  OpenPoller poller;
   const Pair pair;
   poller.add(pair.near.get(), kToken, Poller::kReadable);
   pair.say("a");
@@ -73,7 +77,7 @@ TEST("poller: what was not read yet is reported again") {
 }
 
 TEST("poller: the end of the stream is readable, and nobody at the other end is the end of both") {
-  Poller poller;
+  OpenPoller poller;
   Pair pair;
   poller.add(pair.near.get(), kToken, Poller::kReadable);
   shut_down_writing(pair.far.get());
@@ -84,7 +88,7 @@ TEST("poller: the end of the stream is readable, and nobody at the other end is 
 }
 
 TEST("poller: a number that is used again has nothing of its last owner") {
-  Poller poller;
+  OpenPoller poller;
   constexpr Poller::Token kNext{8, 0};
   {
     const Pair gone;
@@ -100,7 +104,7 @@ TEST("poller: a number that is used again has nothing of its last owner") {
 }
 
 TEST("poller: a wake ends one wait, the current or the next") {
-  Poller poller;
+  OpenPoller poller;
   const auto started = std::chrono::steady_clock::now();
   poller.wake();
   poller.wake();
@@ -115,7 +119,7 @@ TEST("poller: a wake ends one wait, the current or the next") {
 }
 
 TEST("poller: a change takes effect on a wait that is under way") {
-  Poller poller;
+  OpenPoller poller;
   const Pair pair;
   poller.add(pair.near.get(), kToken, Poller::kReadable);
   std::thread changer([&] {
@@ -127,6 +131,25 @@ TEST("poller: a change takes effect on a wait that is under way") {
   for (int turn = 0; turn < 2 && reported == 0; ++turn) reported = ready(poller, kPatienceMs);
   changer.join();
   CHECK_EQ(reported, Poller::kWritable);
+}
+
+TEST("poller: without a descriptor it does not open, and opens once there is one") {
+  rlimit limit{};
+  CHECK_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit none = limit;
+  none.rlim_cur = 0;
+  Poller poller;
+  CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const int error = poller.open();
+  const int again = poller.open();
+  CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  CHECK_EQ(error, EMFILE);
+  CHECK_EQ(again, EMFILE);
+  CHECK_EQ(poller.open(), 0);
+  CHECK_EQ(poller.open(), 0);
+  poller.wake();
+  std::array<Poller::Event, 1> events;
+  CHECK_EQ(poller.wait(-1, events), 0U);
 }
 
 }  // namespace

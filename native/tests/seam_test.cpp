@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <future>
 #include <mutex>
 #include <string>
 
@@ -15,6 +16,8 @@ void* mymalloc(char* file, int line, std::size_t size);
 void* myrealloc(char* file, int line, void* block, std::size_t size);
 void myfree(char* file, int line, void* block);
 char* seam_getenv(const char* name);
+int seam_create_thread(pthread_t* thread, const pthread_attr_t* attributes,
+                       void* (*function)(void*), void* argument);
 #ifdef __linux__
 int seam_clock_gettime64(clockid_t clock, void* result);
 #endif
@@ -56,6 +59,29 @@ TEST("seam: a payload is lent without a copy, twice at a time if need be") {
 
 TEST("seam: Paho sees no environment, hence no proxies of it") {
   CHECK(seam_getenv("PATH") == nullptr);
+}
+
+TEST("seam: a thread that cannot be made is made once it can be") {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  // No system has room for such a stack.
+  pthread_attr_setstacksize(&attributes, SIZE_MAX / 2 / 65536 * 65536);
+  std::promise<void> ran;
+  pthread_t thread;
+  const int error = seam_create_thread(
+      &thread, &attributes,
+      [](void* argument) -> void* {
+        static_cast<std::promise<void>*>(argument)->set_value();
+        return nullptr;
+      },
+      &ran);
+  pthread_attr_destroy(&attributes);
+  CHECK(error != 0);
+  std::future<void> running = ran.get_future();
+  CHECK(running.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  CHECK_EQ(seam::make_missing_threads(), 0);
+  CHECK(running.wait_for(kPatience) == std::future_status::ready);
+  CHECK_EQ(seam::make_missing_threads(), 0);
 }
 
 std::mutex heard_mutex;

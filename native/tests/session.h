@@ -73,6 +73,9 @@ class Session {
   Buffer publish(std::uint32_t operation, const PublishFields& fields) const {
     return publish_command(connection, operation, fields);
   }
+  void grant(std::uint64_t messages, std::uint64_t bytes = Credit::kUnlimited) {
+    environment.grant(connection, messages, bytes);
+  }
   Event next() { return environment.next(connection); }
   Event message() { return environment.next(connection, event::kMessage); }
   Event done(std::uint32_t operation) { return environment.done(connection, operation); }

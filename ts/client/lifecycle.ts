@@ -158,7 +158,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     this.reconnector?.succeeded(host)
     this.identifier = properties?.assignedClientIdentifier ?? identifier
     this.responseInformation = properties?.responseInformation
-    inbox.open((paused) => connection.pause(paused))
+    inbox.open((messages, bytes) => connection.grant(messages, bytes))
     const isReconnect = call === null
     // MQTT 3.1 does not tell: its session is the one that was asked for, but its broker may have been restarted.
     const isUntold = settings.protocol === ProtocolVersion.V31 && !settings.cleanStart

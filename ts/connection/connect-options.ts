@@ -28,6 +28,7 @@ export function connectOptions(
     properties: encodeConnectProperties(properties, settings.authentication),
     topicAliases: settings.topicAliases,
     maxInflight: settings.maxInflightMessages,
+    ...incomingBounds(settings),
     holdAcknowledgements: settings.manualAcks || settings.store !== null,
     holdReleases: settings.store !== null,
   }
@@ -36,4 +37,21 @@ export function connectOptions(
   if (will !== null) options.will = will
   if (state !== undefined && !cleanStart) options.session = state
   return options
+}
+
+/**
+ * Bytes that messages may take outside the queue, however little may be queued: those of QoS 2 that wait for the broker
+ * to release them, of which it has some in flight at any time, and one that a queue is to drop.
+ */
+const UNQUEUED = 16 * 2 ** 20
+
+/** What the bounds of the queue mean for the engine. */
+function incomingBounds(
+  settings: ClientSettings,
+): Pick<ConnectionOptions, 'largestMessage' | 'mostUnreleased'> {
+  const { maxQueuedIncomingBytes: bytes, overflow } = settings
+  if (bytes === Number.POSITIVE_INFINITY) return { largestMessage: 0, mostUnreleased: 0 }
+  const most = Math.max(bytes, UNQUEUED)
+  // A queue that drops decides itself what becomes of a message, as long as that costs little memory.
+  return { largestMessage: overflow === 'backpressure' ? Math.max(bytes, 1) : most, mostUnreleased: most }
 }

@@ -158,9 +158,13 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     }
   }
 
-  /** Stops reading what the broker sends, or reads again. */
-  pause(paused: boolean): void {
-    if (!this.isClosed) this.runtime.binding.pause(this.number, paused)
+  /** Says how much may be delivered: see `Binding.grant()`. */
+  grant(messages: number, bytes: number): void {
+    if (!this.isClosed) this.runtime.binding.grant(this.number, messages, bytes)
+  }
+
+  stalled(bytes: number): void {
+    if (!this.isClosed) this.context.inbox.stalled(bytes)
   }
 
   /** Sends DISCONNECT after all that was submitted before. `onClosed` comes when it has left. */

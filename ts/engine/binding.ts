@@ -42,10 +42,12 @@ export interface Binding {
    */
   submit(commands: Uint8Array, length: number): void
   /**
-   * Stops reading what the broker sends, or reads again; keepalive goes on. At once, before what was submitted: while it
-   * is under way, what comes is still delivered.
+   * Says how much a connection may deliver: totals since it began, at first none. What there is no room for is neither
+   * delivered nor acknowledged; nothing behind it is read, and STALLED tells of it. Keepalive goes on.
+   * @param messages at least as many as before; `Infinity` for any number
+   * @param bytes of their topics, properties and payloads
    */
-  pause(connection: number, paused: boolean): void
+  grant(connection: number, messages: number, bytes: number): void
   /**
    * Moves as many waiting events as fit into `slab` and `index`.
    * @param slab gets the events' bytes from `offset` on; the offsets in records are absolute within it
@@ -120,6 +122,10 @@ export interface ConnectionOptions {
   will?: ConnectionWill
   /** CONNECT properties including their length prefix; empty on MQTT 3.x. */
   properties: Uint8Array
+  /** A message with more bytes, as `grant()` counts them, ends the connection; 0: of any size. */
+  largestMessage: number
+  /** QoS 2 messages that the broker does not release may have so many bytes together; 0: any number. */
+  mostUnreleased: number
   /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
   maxInflight: number
   /** MQTT 5: the most topic aliases that PUBLISH may be given, within the broker's limit; 0 to 65,535. */

@@ -73,6 +73,11 @@ export const EVENT_RELEASED = 9
  * its properties (raw). Code: 0x18 (continue authentication), or 0x00 when what `COMMAND_AUTH` began with 0x19 is over.
  */
 export const EVENT_AUTH = 10
+/**
+ * A message came that there is no room for, and reading stops before it until `grant()` makes room. Subject: how many
+ * bytes it needs.
+ */
+export const EVENT_STALLED = 11
 
 /** Of CLOSED, DONE and AUTH. */
 export const RECORD_CODE = 5

@@ -14,6 +14,7 @@ import {
   EVENT_RECEIVED,
   EVENT_RELEASED,
   EVENT_SESSION,
+  EVENT_STALLED,
   EVENT_TOPIC,
   EVENT_TRACE,
   MESSAGE_IDENTIFIER,
@@ -69,6 +70,8 @@ export interface ConnectionEvents {
   opened(sessionPresent: boolean, properties: Buffer): void
   /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
   received(operation: number): void
+  /** A message waits for so many bytes of room. */
+  stalled(bytes: number): void
   /** @param properties AUTH's, raw */
   auth(code: number, properties: Buffer): void
   /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
@@ -369,6 +372,8 @@ export class Runtime implements TurnTask {
       events.done(words[at + RECORD_SUBJECT] as number, words[at + RECORD_CODE] as number, bytes)
     } else if (kind === EVENT_RECEIVED) {
       events.received(words[at + RECORD_SUBJECT] as number)
+    } else if (kind === EVENT_STALLED) {
+      events.stalled((words[at + RECORD_SUBJECT] as number) >>> 0)
     } else if (kind === EVENT_AUTH) {
       events.auth(words[at + RECORD_CODE] as number, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_RELEASED) {

@@ -8,9 +8,6 @@ export type Overflow = 'drop-newest' | 'drop-oldest' | 'backpressure'
 /** Messages that `'backpressure'` lets wait when the client's options set no bound. */
 export const USUAL_BACKPRESSURE = 10_000
 
-/** Reading goes on when the queue is down to this share of its bounds. */
-const RESUME_AT = 0.5
-
 /** The bounds of a queue, and what to do at them. */
 export interface QueueBounds {
   readonly overflow: Overflow
@@ -24,19 +21,18 @@ export interface QueueBounds {
 export interface QueueFlow {
   /** A message was dropped: the newest, or the oldest. */
   onDrop(message: Message, which: 'newest' | 'oldest'): void
-  /** `'backpressure'`: the broker must wait, or may send again. */
-  onPause(paused: boolean): void
+  /** `'backpressure'`: there is more room than before. */
+  onRoom(): void
   /** A queue of the user's has thrown, and the message is lost. */
   onThrow(error: unknown): void
 }
 
 /** A client's queue of messages, whatever its kind, with its bounds. */
 export class BoundedQueue {
-  /** Whether the broker is made to wait. */
-  isPaused = false
-
-  private readonly maxMessages: number
-  private readonly maxBytes: number
+  readonly maxMessages: number
+  readonly maxBytes: number
+  /** Whether the broker sends no more than there is room for. */
+  readonly isBound: boolean
   /** The queue, if nothing bounds it and its messages can be looked through: then nothing is counted. */
   private readonly plain: FifoQueue<Message> | null
   /** Bytes of the messages in it. */
@@ -50,10 +46,11 @@ export class BoundedQueue {
   ) {
     this.maxMessages = bounds.maxQueuedIncomingMessages
     this.maxBytes = bounds.maxQueuedIncomingBytes
+    this.isBound = bounds.overflow === 'backpressure'
     const isUnlimited =
       this.maxMessages === Number.POSITIVE_INFINITY && this.maxBytes === Number.POSITIVE_INFINITY
-    if (isUnlimited && bounds.overflow === 'backpressure') this.maxMessages = USUAL_BACKPRESSURE
-    const isPlain = isUnlimited && bounds.overflow !== 'backpressure'
+    if (isUnlimited && this.isBound) this.maxMessages = USUAL_BACKPRESSURE
+    const isPlain = isUnlimited && !this.isBound
     this.plain = isPlain && queue.constructor === FifoQueue ? (queue as FifoQueue<Message>) : null
   }
 
@@ -77,9 +74,8 @@ export class BoundedQueue {
       return
     }
     const size = message.size
-    if (this.bounds.overflow === 'backpressure') {
+    if (this.isBound) {
       this.keep(message, size)
-      if (!this.isPaused && this.isFull()) this.setPaused(true)
       return
     }
     if (this.bounds.overflow === 'drop-oldest' && size <= this.maxBytes) {
@@ -93,7 +89,7 @@ export class BoundedQueue {
   take(): Message {
     if (this.plain !== null) return this.plain.get() as Message
     const message = this.remove()
-    if (this.isPaused && this.isDrained()) this.setPaused(false)
+    if (this.isBound) this.flow.onRoom()
     return message
   }
 
@@ -101,19 +97,10 @@ export class BoundedQueue {
   clear(): void {
     while (this.queue.length > 0) this.queue.get()?.drop()
     this.counted = 0
-    if (this.isPaused) this.setPaused(false)
   }
 
   private hasRoomFor(size: number): boolean {
     return this.queue.length < this.maxMessages && this.counted + size <= this.maxBytes
-  }
-
-  private isFull(): boolean {
-    return this.queue.length >= this.maxMessages || this.counted >= this.maxBytes
-  }
-
-  private isDrained(): boolean {
-    return this.queue.length <= this.maxMessages * RESUME_AT && this.counted <= this.maxBytes * RESUME_AT
   }
 
   private keep(message: Message, size: number): void {
@@ -141,10 +128,5 @@ export class BoundedQueue {
   private drop(message: Message, which: 'newest' | 'oldest'): void {
     message.drop()
     this.flow.onDrop(message, which)
-  }
-
-  private setPaused(paused: boolean): void {
-    this.isPaused = paused
-    this.flow.onPause(paused)
   }
 }

@@ -6,7 +6,7 @@ import { type Abortable, listen, unlisten } from '../support/abort-signals.js'
 import { type Callable, type CallSite, rejection } from '../support/call-site.js'
 import { BoundedQueue, type QueueBounds } from './bounded-queue.js'
 import { createQueue, FifoQueue, type QueueType } from './queues.js'
-import { MessageSource } from './upstream.js'
+import { type Grant, MessageSource } from './upstream.js'
 import { FilterViews, type Recipient } from './views.js'
 
 /** Those who wait are given so many messages before what they do with them has its time measured. */
@@ -101,9 +101,10 @@ export class Inbox implements Recipient, TurnTask {
     this.isFifo = queue.constructor === FifoQueue
     this.queue = new BoundedQueue(queue, settings, {
       onDrop,
-      onPause: (paused) => source.change(paused),
+      onRoom: () => source.refill(),
       onThrow: (error) => settings.onQueueThrow?.(error),
     })
+    if (this.queue.isBound) source.bind(this.queue)
   }
 
   get length(): number {
@@ -125,6 +126,15 @@ export class Inbox implements Recipient, TurnTask {
 
   /** Takes in a message, or drops it if there is no room. */
   push(message: Message): void {
+    if (this.whole === null && this.source.isBound) {
+      this.takeIn(message)
+      this.source.delivered(message.size)
+    } else {
+      this.takeIn(message)
+    }
+  }
+
+  private takeIn(message: Message): void {
     if (this.views?.push(message) === true) return
     const { queue } = this
     const waiter = this.waiters[0]
@@ -190,8 +200,12 @@ export class Inbox implements Recipient, TurnTask {
   /** What matches a filter goes into a part of its own from now on. */
   part(filter: string): Inbox {
     const part = new Inbox(this.settings, this.onDrop, this, this.source)
-    if (this.isOver) part.isOver = true
-    else this.divert(filter, part)
+    if (this.isOver) {
+      part.isOver = true
+      this.source.unbind(part.queue)
+    } else {
+      this.divert(filter, part)
+    }
     return part
   }
 
@@ -218,12 +232,14 @@ export class Inbox implements Recipient, TurnTask {
     return this.source.hasEnded
   }
 
-  /**
-   * A connection is there.
-   * @param pause stops it reading what the broker sends, or lets it go on
-   */
-  open(pause: (paused: boolean) => void): void {
-    this.source.open(pause)
+  /** A connection is there, which delivers what it is granted room for. */
+  open(grant: Grant): void {
+    this.source.open(grant)
+  }
+
+  /** The connection has a message that waits for so much room. */
+  stalled(bytes: number): void {
+    this.source.stalled(bytes)
   }
 
   /** The connection is gone: who waits is told, once there is no message left. */
@@ -252,6 +268,7 @@ export class Inbox implements Recipient, TurnTask {
     whole.restore(this)
     for (const part of [...(this.views?.recipients ?? [])]) if (part instanceof Inbox) part.giveUp(this)
     this.queue.clear()
+    this.source.unbind(this.queue)
     this.dismiss(() => true)
   }
 

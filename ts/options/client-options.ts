@@ -192,8 +192,8 @@ export interface ClientOptions {
   /**
    * What happens when the queue is full: the newest message is dropped (`'drop-newest'`, as in Python), the oldest one is
    * (`'drop-oldest'`, only with a `FifoQueue`), or nothing is and the broker is made to wait (`'backpressure'`), without
-   * harm to the connection. `'backpressure'` without a bound has one of 10,000 messages; what was read before the bound
-   * was reached is delivered all the same, at most 20 MiB.
+   * harm to the connection. `'backpressure'` without a bound has one of 10,000 messages. It is exact: what there is no
+   * room for is neither queued nor acknowledged. A message larger than `maxQueuedIncomingBytes` ends the connection then.
    * @defaultValue `'drop-newest'`
    */
   overflow?: Overflow | null | undefined

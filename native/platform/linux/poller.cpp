@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <system_error>
+#include <utility>
 
 #include "platform/system_calls.h"
 
@@ -31,18 +31,25 @@ epoll_event registration(Poller::Token token, std::uint32_t interest) noexcept {
 }  // namespace
 
 struct Poller::System {
-  Descriptor epoll{::epoll_create1(EPOLL_CLOEXEC)};
-  Descriptor wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  Descriptor epoll;
+  Descriptor wake;
 };
 
-Poller::Poller() : system_(std::make_unique<System>()) {
-  if (!system_->epoll || !system_->wake) {
-    throw std::system_error(errno, std::generic_category(), "epoll");
-  }
+Poller::Poller() : system_(std::make_unique<System>()) {}
+
+int Poller::open() noexcept {
+  if (system_->epoll) return 0;
+  Descriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return errno;
+  Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return errno;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = kWakeToken;
-  ::epoll_ctl(system_->epoll.get(), EPOLL_CTL_ADD, system_->wake.get(), &event);
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) return errno;
+  system_->wake = std::move(wake);
+  system_->epoll = std::move(epoll);
+  return 0;
 }
 
 Poller::~Poller() = default;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 #include "platform/system_calls.h"
 
@@ -33,7 +32,7 @@ Poller::Token unpack(const void* packed) noexcept {
 }  // namespace
 
 struct Poller::System {
-  Descriptor queue{::kqueue()};
+  Descriptor queue;
 
   // One at a time: taking away a filter that is not there is an error, and ends a list.
   void apply(std::uintptr_t identifier, short filter, unsigned short flags, unsigned notes = 0,
@@ -54,9 +53,14 @@ struct Poller::System {
   }
 };
 
-Poller::Poller() : system_(std::make_unique<System>()) {
-  if (!system_->queue) throw std::system_error(errno, std::generic_category(), "kqueue");
+Poller::Poller() : system_(std::make_unique<System>()) {}
+
+int Poller::open() noexcept {
+  if (system_->queue) return 0;
+  system_->queue = Descriptor(::kqueue());
+  if (!system_->queue) return errno;
   system_->apply(kWakeIdentifier, EVFILT_USER, EV_ADD | EV_CLEAR);
+  return 0;
 }
 
 Poller::~Poller() = default;

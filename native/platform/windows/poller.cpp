@@ -116,6 +116,8 @@ struct Poller::System {
 
 Poller::Poller() : system_(std::make_unique<System>()) {}
 
+int Poller::open() noexcept { return 0; }
+
 Poller::~Poller() = default;
 
 void Poller::add(NativeSocket fd, Token token, std::uint32_t interest) noexcept {
