@@ -18,7 +18,11 @@ await main(async () => {
   if (values.soak) process.env.AIOMQTT_SOAK_MINUTES = values.minutes
   else process.env.AIOMQTT_FAULTS = 'long'
   // The tests say themselves how long they may take.
-  const long = ['build/test/faults/*.test.js', 'build/test/store/kill.test.js', '--serial']
+  const long = [
+    'build/test/faults/*.test.js',
+    ...['kill', 'damage', 'power-loss'].map((name) => `build/test/store/${name}.test.js`),
+    '--serial',
+  ]
   const files = values.soak ? ['build/test/faults/soak.test.js'] : long
   printCounts(await runAva(process.execPath, [...files, '--timeout=30m']))
 })

@@ -1,6 +1,8 @@
 // aiomqtt for Node.js, as built in this repository.
 
 import { Client } from '../../dist/index.js'
+import { DurableStore } from '../../dist/store/index.js'
+import { storeFolder } from './store-folder.mjs'
 
 const TRANSPORTS = {
   tcp: () => ({}),
@@ -13,7 +15,7 @@ const TRANSPORTS = {
  * scenario lets wait, as the others have no such limit.
  */
 export async function connect(parameters) {
-  const { transport, port, ca, protocol, identifier, keepalive, maxPending, reconnect } = parameters
+  const { transport, port, ca, protocol, identifier, keepalive, maxPending, reconnect, store } = parameters
   const client = new Client('127.0.0.1', port, {
     ...TRANSPORTS[transport](ca),
     protocol,
@@ -21,6 +23,7 @@ export async function connect(parameters) {
     identifier,
     maxInflightMessages: Math.max(20, maxPending),
     reconnect,
+    ...(store && { store: new DurableStore(storeFolder(), { sync: store.sync }), cleanSession: false }),
   })
   await client.connect()
   return new Connection(client)

@@ -1,11 +1,22 @@
 // MQTT.js, by its events and callbacks, which are its fastest interface.
 
 import { connect as connectStream } from 'mqtt'
+import { storeFolder } from './store-folder.mjs'
 
 const TRANSPORTS = {
   tcp: () => ({}),
   tls: (ca) => ({ protocol: 'mqtts', ca }),
   websockets: () => ({ protocol: 'ws', path: '/mqtt' }),
+}
+
+/** The stores that others have made for it; each is opened and gives its two halves. */
+const STORES = {
+  'mqtt-jsonl-store': async ({ Manager }) => {
+    const manager = new Manager(storeFolder())
+    await manager.open()
+    return manager
+  },
+  'mqtt-level-store': async ({ default: levelStore }) => levelStore(storeFolder()),
 }
 
 /** MQTT.js's default, in milliseconds. */
@@ -17,7 +28,18 @@ const RECONNECT_PERIOD = 1000
  *
  * @param {{ noDelay: boolean }} parameters noDelay: turns TCP_NODELAY on, where that is to its advantage
  */
-export async function connect({ transport, port, ca, protocol, identifier, keepalive, noDelay, reconnect }) {
+export async function connect({
+  transport,
+  port,
+  ca,
+  protocol,
+  identifier,
+  keepalive,
+  noDelay,
+  reconnect,
+  store,
+}) {
+  const halves = store && (await STORES[store.mqttJs](await import(store.mqttJs)))
   const client = connectStream({
     ...TRANSPORTS[transport](ca),
     host: '127.0.0.1',
@@ -26,6 +48,7 @@ export async function connect({ transport, port, ca, protocol, identifier, keepa
     keepalive,
     clientId: identifier,
     reconnectPeriod: reconnect ? RECONNECT_PERIOD : 0,
+    ...(halves && { incomingStore: halves.incoming, outgoingStore: halves.outgoing, clean: false }),
   })
   await new Promise((resolve, reject) => {
     client.once('connect', resolve)

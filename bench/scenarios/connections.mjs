@@ -15,6 +15,7 @@ export function open(client, parameters) {
     maxPending = 1,
     noDelay = false,
     reconnect = false,
+    store = null,
   } = parameters
   made += 1
   const identifier = `bench-${process.pid}-${made}`
@@ -28,6 +29,7 @@ export function open(client, parameters) {
     maxPending,
     noDelay,
     reconnect,
+    store,
   })
 }
 

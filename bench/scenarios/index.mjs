@@ -24,6 +24,8 @@ const USER_PROPERTIES = [
 
 const NO_QOS2 = { 'aws-crt': 'its MQTT 5 client has no QoS 2' }
 
+const NO_STORE = { 'aws-crt': 'it has no store' }
+
 const MESSAGES = { unit: 'messages/s', better: 'more' }
 const MEGABYTES = { metric: 'megabytesPerSecond', unit: 'MB/s', better: 'more' }
 const PROCESSOR = { metric: 'processorMicroseconds', unit: 'µs/message', better: 'less', digits: 2 }
@@ -54,11 +56,18 @@ function receive({
   }
 }
 
-function publish({ qos, transport = 'tcp', maxPending = MAX_PENDING, message = USUAL, reconnect = false }) {
+function publish({
+  qos,
+  transport = 'tcp',
+  maxPending = MAX_PENDING,
+  message = USUAL,
+  reconnect = false,
+  store = null,
+}) {
   const packets = packetsOf(qos, message)
   return {
     program: 'publish',
-    parameters: { transport, protocol: V311, qos, maxPending, reconnect, ...message, packets },
+    parameters: { transport, protocol: V311, qos, maxPending, reconnect, store, ...message, packets },
     cycle: message.cycle,
   }
 }
@@ -178,6 +187,28 @@ export const scenarios = [
     rows: [rate('out, QoS 1, at most 1,000 pending', 3), processor('out, QoS 1', 0.4)],
     check: { messages: 5_000 },
     ceiling: true,
+  },
+  {
+    id: 'out-qos1-store',
+    ...publish({ qos: 1, store: { sync: false, mqttJs: 'mqtt-jsonl-store' } }),
+    rows: [
+      rate('out, QoS 1, `DurableStore`; MQTT.js with mqtt-jsonl-store', 2),
+      processor('out, QoS 1, with a store', 0.5),
+    ],
+    without: NO_STORE,
+    check: { messages: 2_000 },
+  },
+  {
+    id: 'out-qos1-store-sync',
+    ...publish({ qos: 1, store: { sync: true, mqttJs: 'mqtt-level-store' } }),
+    rows: [
+      rate(
+        'out, QoS 1, `DurableStore` with `sync: true`; MQTT.js with mqtt-level-store, which does not sync',
+        1,
+      ),
+    ],
+    without: NO_STORE,
+    check: { messages: 2_000 },
   },
   {
     id: 'out-qos2',

@@ -5,17 +5,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { FifoQueue, type Message } from 'aiomqtt'
-import test from 'ava'
+import { FifoQueue, type Message, ProtocolVersion } from 'aiomqtt'
+import test, { type ExecutionContext } from 'ava'
 import { connected } from '../helpers/client.js'
 import { within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 
 const program = fileURLToPath(new URL('publisher.js', import.meta.url))
 /** How often the program is killed; more often by npm run faults. */
-const rounds = process.env.AIOMQTT_FAULTS === 'long' ? 100 : 10
+const rounds = process.env.AIOMQTT_FAULTS === 'long' ? 100 : 5
 
-test('what the store had taken in is sent, QoS 2 once, although the process was killed again and again', async (t) => {
+for (const protocol of [ProtocolVersion.V311, ProtocolVersion.V5]) {
+  test(`MQTT ${protocol === 5 ? '5' : '3.1.1'}: what the store had taken in is sent, QoS 2 once, although the process was killed again and again`, (t) =>
+    killed(t, protocol))
+}
+
+async function killed(t: ExecutionContext, protocol: ProtocolVersion): Promise<void> {
   t.timeout(30_000 + rounds * 2_000)
   const broker = await Mosquitto.start({ settings: ['max_queued_messages 0'] })
   t.teardown(() => broker.stop())
@@ -29,9 +34,13 @@ test('what the store had taken in is sent, QoS 2 once, although the process was 
   for (let round = 0; round <= rounds; round++) {
     const isLast = round === rounds
     const argument = isLast ? 'drain' : String(highest + 1000)
-    const child = spawn(process.execPath, [program, directory, String(broker.port), argument], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      [program, directory, String(broker.port), argument, String(protocol)],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     t.teardown(() => child.kill('SIGKILL'))
     const exit = once(child, 'exit')
     const lines = createInterface({ input: child.stdout })
@@ -83,4 +92,4 @@ test('what the store had taken in is sent, QoS 2 once, although the process was 
     repeated.filter((number) => number % 2 === 1),
     [],
   )
-})
+}

@@ -1,13 +1,13 @@
 // Publishes numbered messages of QoS 1 and 2 through a DurableStore until it is killed, or until all that is left in
 // the store has been sent. Tells by writes that no buffer delays which numbers the store has taken in.
 //
-//   node publisher.js <directory> <port> <first number, or "drain">
+//   node publisher.js <directory> <port> <first number, or "drain"> <protocol>
 
 import { writeSync } from 'node:fs'
-import { Client, type Store, type StoreChange } from 'aiomqtt'
+import { Client, type ProtocolVersion, type Store, type StoreChange } from 'aiomqtt'
 import { DurableStore } from 'aiomqtt/store'
 
-const [directory = '', port = '', first = ''] = process.argv.slice(2)
+const [directory = '', port = '', first = '', protocol = ''] = process.argv.slice(2)
 
 class Telling implements Store {
   readonly inner = new DurableStore(directory)
@@ -34,7 +34,10 @@ class Telling implements Store {
 const store = new Telling()
 const client = await Client.connect('127.0.0.1', Number(port), {
   identifier: 'publisher',
-  cleanSession: false,
+  protocol: Number(protocol) as ProtocolVersion,
+  ...(protocol === '5'
+    ? { cleanStart: false, properties: { sessionExpiryInterval: 3600 } }
+    : { cleanSession: false }),
   store,
 })
 client.pendingCallsThreshold = Number.POSITIVE_INFINITY

@@ -59,8 +59,22 @@ const EAGAIN_MACOS = 35
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', update: 'r+', make: 'wx+', overwrite: 'w+' }
 const OWNER_ONLY = 0o600
 
+/** By which the system tells files apart. */
+interface Identity {
+  readonly dev: bigint
+  readonly ino: bigint
+}
+
 class NodeFile implements StoreFile {
-  constructor(readonly handle: FileHandle) {}
+  #identity: Promise<Identity> | null = null
+
+  constructor(private readonly handle: FileHandle) {}
+
+  /** Which file it is: the same as long as it is open. */
+  identity(): Promise<Identity> {
+    this.#identity ??= this.handle.stat({ bigint: true })
+    return this.#identity
+  }
 
   async size(): Promise<number> {
     return (await this.handle.stat()).size
@@ -101,7 +115,7 @@ class NodeFile implements StoreFile {
 /** A directory, by Node's file system. */
 export class NodeFiles implements Files {
   /** The lock's file, as it was when it was locked. */
-  #locked: { dev: bigint; ino: bigint } | null = null
+  #locked: Identity | null = null
 
   constructor(private readonly directory: string) {}
 
@@ -161,7 +175,7 @@ export class NodeFiles implements Files {
   async isCurrent(name: string, file: StoreFile): Promise<boolean> {
     const [there, ours, lock] = await Promise.all([
       identity(join(this.directory, name)),
-      (file as NodeFile).handle.stat({ bigint: true }),
+      (file as NodeFile).identity(),
       identity(join(this.directory, LOCK)),
     ])
     return isSame(there, ours) && (this.#locked === null || isSame(lock, this.#locked))
@@ -173,11 +187,11 @@ export class NodeFiles implements Files {
   }
 }
 
-function isSame(a: { dev: bigint; ino: bigint } | null, b: { dev: bigint; ino: bigint }): boolean {
+function isSame(a: Identity | null, b: Identity): boolean {
   return a !== null && a.dev === b.dev && a.ino === b.ino
 }
 
-async function identity(path: string): Promise<{ dev: bigint; ino: bigint } | null> {
+async function identity(path: string): Promise<Identity | null> {
   return await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
     throw error
