@@ -8,7 +8,7 @@ import { DurableStore, type StoreLoss } from 'aiomqtt/store'
 import test, { type ExecutionContext } from 'ava'
 import { LogEncoder, SegmentedLog } from '../unit/internals.js'
 import { SimulatedDisk } from './simulated-disk.js'
-import { type Contents, contentsOf, keyOf, randomFrom } from './workload.js'
+import { type Contents, contentsOf, isSame, keyOf, randomFrom } from './workload.js'
 
 const isLong = process.env.AIOMQTT_FAULTS === 'long'
 const PUT_AND_END = 0x81
@@ -156,6 +156,40 @@ test('files that changed places, or came from another store, are not taken for e
   const { contents: found, losses } = await reopened(await overwrite(disk, 'records', mixed))
   check(t, contents, found, losses, 'mixed')
   t.true(losses.length > 0)
+})
+
+test('the head of the last file may be all that is gone, when it is the only file', async (t) => {
+  const disk = new SimulatedDisk()
+  const log = new SegmentedLog(disk, true, 2000)
+  await log.open()
+  for (let number = 1; number <= 100; number++) {
+    await log.append([[[keyOf(number), Buffer.alloc(60)]]])
+    await log.append([[[keyOf(number - 1), null]]])
+  }
+  await log.rewrite()
+  await log.append([[[keyOf(101), Buffer.alloc(60)]]])
+  await log.close()
+  t.deepEqual(
+    disk.names.filter((name) => name.startsWith('records')),
+    ['records'],
+  )
+  const bytes = disk.bytes('records')
+  for (const at of [0, 12, 20, 40]) {
+    const damaged = Buffer.from(bytes)
+    damaged[at] = (bytes[at] as number) ^ 1
+    let copy = await overwrite(disk, 'records', damaged)
+    let before: Contents | undefined
+    for (let time = 0; time < 3; time++) {
+      const again = new SegmentedLog(copy, true, 2000)
+      await again.open()
+      const contents = await contentsOf(again)
+      t.true(before === undefined || isSame(contents, before), `byte ${at}, opened ${time + 1} times`)
+      await again.append([[['another', Buffer.from(`${time}`)]]])
+      before = new Map([...contents, ['another', `${time}`]])
+      await again.close()
+      copy = copy.copy()
+    }
+  }
 })
 
 test('two files that are copies of each other are refused', async (t) => {

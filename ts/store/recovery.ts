@@ -106,8 +106,7 @@ async function candidates(files: Files, readsOn: boolean): Promise<Candidate[]> 
         { code: 'ERR_MQTT_STORE' },
       )
     }
-    const most = found.reduce((last, { number }) => Math.max(last, number), head?.floor ?? 0)
-    const number = head?.number ?? numberOf(name) ?? most + 1
+    const number = head?.number ?? numberOf(name) ?? (await guessedNumber(files, length, readsOn, found))
     const twin = found.find((other) => other.number === number)
     if (twin !== undefined) {
       throw new MqttError(
@@ -118,6 +117,24 @@ async function candidates(files: Files, readsOn: boolean): Promise<Candidate[]> 
     found.push({ name, head, number, length })
   }
   return found.sort((a, b) => a.number - b.number)
+}
+
+/** The number of the last file, whose head is damaged: behind all others, and no smaller than a floor that it holds. */
+async function guessedNumber(
+  files: Files,
+  length: number,
+  readsOn: boolean,
+  others: readonly Candidate[],
+): Promise<number> {
+  let number = 1
+  for (const other of others) number = Math.max(number, other.number + 1, other.head?.floor ?? 0)
+  const onRecord = ({ kind, shortValue }: FoundRecord) => {
+    if (kind === FLOOR) number = Math.max(number, shortValue.readUInt32LE())
+  }
+  await withFile(files, ACTIVE, (file) =>
+    scanFile(file, length, null, { onRecord, onDamage: () => {} }, readsOn),
+  )
+  return number
 }
 
 interface Replay {

@@ -193,7 +193,7 @@ export class SegmentedLog {
       await this.files.rename(ACTIVE, name)
       full.name = name
     }
-    const number = (last?.number ?? this.#floor) + 1
+    const number = Math.max(last?.number ?? 0, this.#floor) + 1
     const { tag, bytes, end } = encodeHead(number, this.#floor, last?.end ?? 0)
     const file = await this.files.open(ACTIVE, 'overwrite')
     try {
