@@ -16,12 +16,14 @@ const program = fileURLToPath(new URL('publisher.js', import.meta.url))
 const rounds = process.env.AIOMQTT_FAULTS === 'long' ? 100 : 5
 
 for (const protocol of [ProtocolVersion.V311, ProtocolVersion.V5]) {
-  test(`MQTT ${protocol === 5 ? '5' : '3.1.1'}: what the store had taken in is sent, QoS 2 once, although the process was killed again and again`, (t) =>
-    killed(t, protocol))
+  test.serial(
+    `MQTT ${protocol === 5 ? '5' : '3.1.1'}: what the store had taken in is sent, QoS 2 once, although the process was killed again and again`,
+    (t) => killed(t, protocol),
+  )
 }
 
 async function killed(t: ExecutionContext, protocol: ProtocolVersion): Promise<void> {
-  t.timeout(30_000 + rounds * 2_000)
+  t.timeout(60_000 + rounds * 6_000)
   const broker = await Mosquitto.start({ settings: ['max_queued_messages 0'] })
   t.teardown(() => broker.stop())
   const directory = await mkdtemp(join(tmpdir(), 'aiomqtt-store-'))
@@ -56,13 +58,13 @@ async function killed(t: ExecutionContext, protocol: ProtocolVersion): Promise<v
       stored.add(number)
     })
     if (!isLast) {
-      await within(10_000, 'a message in the store', isAtWork)
+      await within(30_000, 'a message in the store', isAtWork)
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 60))
       child.kill('SIGKILL')
     }
-    const [code] = (await within(10_000, 'the end of the process', exit)) as [number | null]
+    const [code] = (await within(30_000, 'the end of the process', exit)) as [number | null]
     if (isLast) t.is(code, 0)
-    await within(10_000, 'what it said', read)
+    await within(30_000, 'what it said', read)
   }
 
   await consumer.publish('durable', '#0#', { qos: 2 })
