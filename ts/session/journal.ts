@@ -17,9 +17,8 @@ interface Note {
   readonly then: (() => void) | null
 }
 
-/** Publishes, and bytes of theirs, that are written as one batch; what is more comes with the next one. */
-const MOST_AT_ONCE = 4096
-const MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
+/** Bytes of publishes that are written as one batch; what is more comes with the next one. */
+const MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
 
 /**
  * Writes what changes in the publishes of QoS 1 and 2 to a store: all that changes in a tick, or while an older batch
@@ -102,7 +101,7 @@ export class Journal {
     const flows: KeptPublish[] = []
     let bytes = 0
     for (const flow of this.puts) {
-      if (flows.length === MOST_AT_ONCE || bytes >= MOST_BYTES_AT_ONCE) break
+      if (bytes >= MOST_BYTES_AT_ONCE) break
       flows.push(flow)
       bytes += flow.size
       this.puts.delete(flow)
