@@ -55,6 +55,11 @@ export class Peer {
     return new Peer(server, host, address.port)
   }
 
+  /** All connections that came so far. */
+  get sessions(): Iterable<Session> {
+    return this.#sessions
+  }
+
   /** How many connections came so far. */
   get connections(): number {
     return this.#sessions.size

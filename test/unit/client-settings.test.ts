@@ -255,6 +255,7 @@ test('reconnecting has defaults for all that is left out', (t) => {
     resubscribe: true,
     initial: false,
     retry: null,
+    maxDeliveryLosses: 3,
   }
   t.deepEqual(settings({ reconnect: true }).reconnect as object, defaults)
   t.deepEqual(settings({ reconnect: {} }).reconnect as object, defaults)

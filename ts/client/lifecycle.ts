@@ -5,7 +5,7 @@ import { PendingCall } from '../calls/pending-call.js'
 import type { Connection, ConnectionContext, ConnectionOwner } from '../connection/connection.js'
 import { type ConnectionEnd, cleanEnd, endCause } from '../connection/connection-end.js'
 import { runtime } from '../engine/runtime.js'
-import { type Failure, withoutStack } from '../failures/failure.js'
+import { Failure, withoutStack } from '../failures/failure.js'
 import type { Inbox } from '../messages/inbox.js'
 import { MqttError, MqttReentrantError } from '../mqtt/errors.js'
 import type { Properties } from '../mqtt/properties.js'
@@ -113,6 +113,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       this.abandon(reason instanceof MqttError ? this.withPlace(reason) : reason)
     const call = new PendingCall(runtime(), limit, signal, new CallSite(entry), giveUp)
     this.life = { is: 'loading', call }
+    if (this.reconnector !== null) this.session.wait()
     this.setState({ state: 'connecting' })
     void this.begin(this.life, call)
     return call.promise
@@ -196,7 +197,9 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const { session } = this
     this.life = IDLE
     const plan =
-      disconnection === null && reconnector !== null ? reconnector.lost(life.host, end.failure) : null
+      disconnection === null && reconnector !== null
+        ? reconnector.lost(life.host, end.failure, session.isStuck)
+        : null
     if (plan !== null) {
       session.wait()
       this.schedule(null, plan, end.failure, 'info')
@@ -240,7 +243,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     if (this.madeContext !== null) return this.madeContext
     const { settings, inbox, policy, telemetry } = this
     const log = PacketLog.for(settings.logger)
-    const session = new Session(runtime(), settings, policy, log, telemetry)
+    const session = new Session(runtime(), settings, policy, log, telemetry, (error) => this.report(error))
     telemetry.follow(session)
     this.madeContext = { runtime: runtime(), settings, session, inbox, log, telemetry, speakers: new Set() }
     return this.madeContext
@@ -308,8 +311,11 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
 
   private giveUp(call: PendingCall, reason: unknown): void {
     const error = toMqttError(reason)
-    this.context.session.goneWith = withoutStack(error)
+    if (this.madeContext !== null) this.madeContext.session.goneWith = withoutStack(error)
     this.setState({ state: 'disconnected', error })
+    const make = () =>
+      Failure.of(error)?.error() ?? new MqttError(error.message, { code: error.code, cause: error })
+    this.madeContext?.session.end(make, { keepsQueue: true, isGivenUp: false })
     if (reason instanceof MqttError) call.fail(reason)
     else call.reject(reason)
   }
@@ -351,9 +357,11 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     if (this.states.state !== 'disconnected') {
       this.setState(cause === null ? { state: 'disconnected' } : { state: 'disconnected', error: cause })
     }
+    const isGivenUp = cause !== null && this.reconnector !== null
+    if (isGivenUp) this.settings.logger.error(`The client has given up connecting again: ${cause.message}`)
     const session = this.madeContext?.session
     if (session !== undefined) session.goneWith = cause ?? undefined
-    session?.end(make, keepsQueue && this.reconnector === null)
+    session?.end(make, { keepsQueue: keepsQueue && this.reconnector === null, isGivenUp })
     if (!this.inbox.hasEnded) this.inbox.close(cause)
   }
 
@@ -375,6 +383,11 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
 
   private warnOfForce(why: string): void {
     this.settings.logger.warn(`Could not gracefully disconnect: ${why}. Forcing disconnection.`)
+  }
+
+  /** Something has become of what nobody waits for. Once the client is in its next state, if it is about to change. */
+  private report(error: MqttError): void {
+    queueMicrotask(() => this.setState({ state: this.states.state, error: withoutStack(error) }))
   }
 
   private setState(change: StateChange): void {

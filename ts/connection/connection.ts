@@ -243,15 +243,16 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.runtime.commands.close(this.number, true, 0)
     this.runtime.changed()
     this.link.destroy()
-    this.end(end)
+    this.end(end, true)
   }
 
-  private end(end: ConnectionEnd): void {
+  /** @param isWanted whether the client has ended it itself */
+  private end(end: ConnectionEnd, isWanted = this.isClosing): void {
     if (this.isClosed) return
     this.isClosed = true
     this.acknowledgements?.end()
     this.authenticator?.end(end.error)
-    this.session.lose(this, end.error)
+    this.session.lose(this, end.error, isWanted)
     const { logger } = this.context.settings
     if (logger.pahoTrace === true) this.runtime.untrace(logger)
     this.owner.onClosed(this, end)

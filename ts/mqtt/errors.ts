@@ -25,6 +25,8 @@ export type MqttErrorCode =
   | 'ERR_MQTT_UNSUPPORTED'
   /** The option `store` said no: `cause` is what it threw. */
   | 'ERR_MQTT_STORE'
+  /** Too many connections have ended because of the same message or subscription (`maxDeliveryLosses`): `cause` is the last loss. */
+  | 'ERR_MQTT_DELIVERY'
   /** The native addon could not be loaded. */
   | 'ERR_MQTT_ADDON'
 

@@ -55,7 +55,18 @@ export interface ReconnectOptions {
    * @defaultValue what may pass by itself is tried again
    */
   retry?: ((error: MqttError, attempt: ConnectionAttempt) => boolean | number | undefined) | null | undefined
+  /**
+   * Connections that may end with the same message as the oldest one that the broker has not answered, 1 or more. After
+   * that many the message rejects with `ERR_MQTT_DELIVERY`; with `store` it is set aside there. The same holds for
+   * subscriptions, which are not made again then. A message that the broker answers by closing the connection would
+   * otherwise hold up all others for ever.
+   * @defaultValue 3
+   */
+  maxDeliveryLosses?: number | undefined
 }
+
+/** Without `reconnect`, for clients with `offlineQueue` or `store`, and by default. */
+export const USUAL_DELIVERY_LOSSES = 3
 
 /** {@link ReconnectOptions} with nothing left out; every host with its port. */
 export interface ReconnectSettings extends Required<Omit<ReconnectOptions, 'retry'>> {
@@ -72,6 +83,7 @@ const KEYS = new Set([
   'resubscribe',
   'initial',
   'retry',
+  'maxDeliveryLosses',
 ])
 
 /**
@@ -100,6 +112,7 @@ export function checkReconnect(
     resubscribe: checkBoolean('reconnect.resubscribe', options.resubscribe ?? true),
     initial: checkBoolean('reconnect.initial', options.initial ?? false),
     retry: checkRetry(options.retry),
+    maxDeliveryLosses: checkLosses(options.maxDeliveryLosses ?? USUAL_DELIVERY_LOSSES),
   })
 }
 
@@ -118,6 +131,11 @@ function checkRetry(value: unknown): ReconnectSettings['retry'] {
     throw typeError(`reconnect.retry must be a function, not ${describeType(value)}`)
   }
   return value as NonNullable<ReconnectSettings['retry']>
+}
+
+function checkLosses(value: unknown): number {
+  if (value === Number.POSITIVE_INFINITY) return value
+  return checkInteger('reconnect.maxDeliveryLosses', value, 1, Number.MAX_SAFE_INTEGER)
 }
 
 function checkAttempts(value: unknown): number {

@@ -28,8 +28,8 @@ export interface Plan {
  *
  * Attempts go in rounds over all hosts, with a delay before each round ({@link Backoff}) and none within it. A host
  * that has refused for good (`Failure.retry`) is left out of the further rounds. It is over when none is left, when
- * `maxAttempts` have failed, or when no attempt can help. The option `retry` may decide otherwise. The delays begin anew when a connection has lasted at
- * least `minDelay`; a broker that accepts and drops a client again and again is not asked at full speed.
+ * `maxAttempts` have failed, or when no attempt can help. The option `retry` may decide otherwise. The delays begin anew
+ * when a connection has lasted at least `minDelay`, and has not ended because of the same message as the last one; a broker that accepts and drops a client again and again is not asked at full speed.
  */
 export class Reconnector {
   private readonly backoff: Backoff
@@ -82,10 +82,11 @@ export class Reconnector {
 
   /**
    * The connection was lost: a series of attempts begins.
+   * @param isStuck it has ended because of the same message as the one before
    * @returns null when there must be none
    */
-  lost(host: Host, failure: Failure): Plan | null {
-    if (now() - this.connectedAt >= this.minDelay * 1000) {
+  lost(host: Host, failure: Failure, isStuck: boolean): Plan | null {
+    if (!isStuck && now() - this.connectedAt >= this.minDelay * 1000) {
       this.backoff.reset()
       this.redirections = 0
     }

@@ -1,17 +1,27 @@
 import { FAILURE } from '../calls/answers.js'
-import { queueFull } from '../calls/local-errors.js'
 import { CALLER_LEFT, CALLER_WAITS, NO_CALLER, QUEUED, SENT } from '../calls/operation.js'
 import type { OperationTable } from '../calls/operation-table.js'
 import type { FiltersCall } from '../calls/subscribe-arguments.js'
 import { CODE_WITHDRAWN, COMMAND_UNSUBSCRIBE } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
+import { FifoQueue } from '../messages/queues.js'
+import { MqttError } from '../mqtt/errors.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { receivedReasonCode } from '../mqtt/reason-code.js'
 import type { FilterCall } from './filter-call.js'
 import type { PacketIdentifiers } from './packet-identifiers.js'
 import { filtersRefusal, type MakeError } from './refusals.js'
-import { RememberedSubscriptions } from './remembered-subscriptions.js'
+import { RememberedSubscriptions, type Renewal } from './remembered-subscriptions.js'
 import type { Continuity, SessionConnection } from './session-connection.js'
+import { type Suspicion, undeliverable } from './suspicion.js'
+
+/** Who makes renewals, and hears what becomes of them. */
+export interface RenewalOwner {
+  /** A call without a caller. */
+  renewal(renewal: Renewal): FilterCall
+  /** The client has one subscription less than the program believes. */
+  notRenewed(error: MqttError): void
+}
 
 /**
  * The SUBSCRIBEs and UNSUBSCRIBEs of a client that are not answered, and, where its calls outlive its connections, the
@@ -19,36 +29,60 @@ import type { Continuity, SessionConnection } from './session-connection.js'
  */
 export class FilterCalls {
   private readonly pending = new Set<FilterCall>()
+  /** Those that the connection has not been given, in their order; some may be over. */
+  private line = new FifoQueue<FilterCall>()
   private readonly subscriptions = new RememberedSubscriptions()
   private connection: SessionConnection | null = null
+  /** What comes before them on this connection has left: they may be sent. */
+  private isTurn = false
+  /** How many the connection has. */
+  private sent = 0
 
-  /**
-   * @param identifiers null where the calls do not outlive their connection: then the engine chooses
-   * @param renew makes a call without a caller
-   * @param warn tells the logger
-   */
+  /** @param identifiers null where the calls do not outlive their connection: then the engine chooses */
   constructor(
     private readonly runtime: Runtime,
     private readonly table: OperationTable,
     private readonly identifiers: PacketIdentifiers | null,
-    private readonly renew: (call: FiltersCall) => FilterCall,
-    private readonly warn: (text: string) => void,
+    private readonly suspicion: Suspicion,
+    private readonly owner: RenewalOwner,
   ) {}
+
+  /** Whether some wait to be sent or answered. */
+  get isBusy(): boolean {
+    return this.pending.size > 0
+  }
+
+  /** The oldest of those that the connection was given and the broker has not answered; null if there is none. */
+  get oldest(): FilterCall | null {
+    for (const filters of this.pending) if (filters.phase === SENT) return filters
+    return null
+  }
 
   /** A call's turn has come: it is sent as soon as there is a connection. */
   begin(filters: FilterCall): void {
     filters.phase = QUEUED
     this.pending.add(filters)
-    this.submit(filters)
+    this.line.put(filters)
+    this.pump()
   }
 
   connected(connection: SessionConnection, { hasSession, isReconnect, mustSubscribe }: Continuity): void {
     this.connection = connection
     if (!isReconnect && !hasSession) this.subscriptions.clear()
+    const waiting = [...this.pending]
+    this.line = new FifoQueue()
     if (mustSubscribe) {
-      for (const call of this.subscriptions.all()) this.begin(this.renew(call))
+      for (const renewal of this.subscriptions.renewals(this.suspicion.isCautious)) {
+        this.begin(this.owner.renewal(renewal))
+      }
     }
-    for (const filters of this.pending) this.submit(filters)
+    for (const filters of waiting) this.line.put(filters)
+  }
+
+  /** Gives the connection all of them, renewals first. */
+  repeat(): void {
+    this.isTurn = true
+    this.pump()
   }
 
   /**
@@ -57,8 +91,11 @@ export class FilterCalls {
    */
   lose(make: MakeError): void {
     this.connection = null
+    this.isTurn = false
+    this.sent = 0
     for (const filters of this.pending) {
-      if (filters.phase !== SENT) continue
+      if (filters.caller === NO_CALLER) this.subscriptions.blame(filters.call, filters.losses)
+      if (filters.phase !== SENT && filters.caller === CALLER_WAITS) continue
       if (this.identifiers !== null && filters.caller === CALLER_WAITS) {
         this.freeIdentifier(filters)
         filters.phase = QUEUED
@@ -66,49 +103,64 @@ export class FilterCalls {
       }
       // Whoever wanted to be rid of them does not want them renewed.
       if (filters.kind === COMMAND_UNSUBSCRIBE) this.subscriptions.ended(filters.call, null)
+      filters.phase = QUEUED
       this.reject(filters, make)
     }
+  }
+
+  /**
+   * Gives up a call for which the broker has ended too many connections; there is no connection.
+   * @returns what is said about it
+   */
+  giveUpOn(filters: FilterCall, make: MakeError): MqttError {
+    const { call, losses } = filters
+    const names = call.filters.map(({ filter }) => filter).join(', ')
+    const error = () => undeliverable(`subscription to ${names}`, losses, make())
+    this.subscriptions.ended(call, null)
+    if (this.pending.has(filters)) this.reject(filters, error)
+    return error()
   }
 
   /** DONE came. @param bytes one reason code a filter; none in an UNSUBACK of MQTT 3.x */
   done(filters: FilterCall, code: number, bytes: Uint8Array): void {
     this.forget(filters)
     if (code < CODE_WITHDRAWN && this.identifiers !== null) this.answered(filters, bytes)
+    this.pump()
   }
 
   /** It is over. */
   forget(filters: FilterCall): void {
     this.freeIdentifier(filters)
+    if (filters.phase === SENT) this.sent--
     this.pending.delete(filters)
     this.table.remove(filters)
   }
 
-  private submit(filters: FilterCall): void {
-    const { connection, runtime } = this
-    if (connection === null || filters.phase === SENT) return
+  /** Sends what may be sent. What finds no packet identifier waits for one. */
+  private pump(): void {
+    const { connection, line, suspicion } = this
+    if (connection === null || !this.isTurn) return
+    while (line.length > 0 && !(suspicion.isCautious && this.sent > 0)) {
+      if (this.identifiers?.isExhausted) return
+      const filters = line.get() as FilterCall
+      if (filters.phase === QUEUED) this.submit(filters, connection)
+    }
+  }
+
+  private submit(filters: FilterCall, connection: SessionConnection): void {
     const refused = filtersRefusal(filters, connection)
     if (refused !== null) {
+      if (filters.caller === NO_CALLER) this.notRenewed(filters.call, refused().message, refused())
       this.reject(filters, refused)
       return
     }
-    if (this.identifiers !== null) {
-      filters.identifier = this.identifiers.take()
-      if (filters.identifier === 0) {
-        this.reject(filters, queueFull)
-        return
-      }
-    }
+    filters.identifier = this.identifiers?.take() ?? 0
     const { kind, number, identifier, call } = filters
-    runtime.commands.filters(
-      kind,
-      connection.number,
-      number,
-      identifier,
-      call.filters,
-      call.encodedProperties,
-    )
+    const { commands } = this.runtime
+    commands.filters(kind, connection.number, number, identifier, call.filters, call.encodedProperties)
     filters.phase = SENT
-    runtime.changed()
+    this.sent++
+    this.runtime.changed()
   }
 
   private reject(filters: FilterCall, make: MakeError): void {
@@ -132,11 +184,18 @@ export class FilterCalls {
     }
     if (call.isRenewedByCaller !== true) this.subscriptions.granted(call, bytes)
     if (caller !== NO_CALLER) return
-    for (const [index, { filter }] of call.filters.entries()) {
+    for (const [index, filter] of call.filters.entries()) {
       const code = bytes[index] as number
       if (code < FAILURE) continue
-      const why = receivedReasonCode(PacketTypes.SUBACK, code)?.getName() ?? code
-      this.warn(`The broker did not renew the subscription to ${filter}: ${why}`)
+      const why = receivedReasonCode(PacketTypes.SUBACK, code)?.getName() ?? String(code)
+      this.notRenewed({ ...call, filters: [filter] }, why)
+    }
+  }
+
+  private notRenewed({ filters }: FiltersCall, why: string, cause?: MqttError): void {
+    for (const { filter } of filters) {
+      const text = `The broker did not renew the subscription to ${filter}: ${why}`
+      this.owner.notRenewed(new MqttError(text, { cause }))
     }
   }
 }

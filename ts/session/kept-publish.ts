@@ -10,8 +10,14 @@ import {
 import type { Runtime } from '../engine/runtime.js'
 import { byteLength } from '../support/bytes.js'
 import type { CallSite } from '../support/call-site.js'
+import type { Deadlines } from '../support/deadlines.js'
+import type { Suspect } from './suspicion.js'
+import { withoutAlias } from './topic-alias.js'
 
 const NO_PAYLOAD = new Uint8Array(0)
+
+/** What is left of a publish's time is a multiple of so many seconds. */
+const LEFT_STEP = 0.1
 
 // What the broker's session may know of a publish.
 
@@ -34,11 +40,17 @@ export interface Content {
   readonly retain: boolean
 }
 
+/** The same for one connection: a topic alias of the caller's means nothing to another one. */
+interface Aliased {
+  readonly connection: number
+  readonly properties: Uint8Array
+}
+
 /**
  * A publish that is kept: until its turn comes, until there is a connection, or, where it outlives its connections, until
  * it is acknowledged. A link of the list of those.
  */
-export class KeptPublish extends Operation {
+export class KeptPublish extends Operation implements Suspect {
   // Valid for the session.
 
   /** The packet identifier; 0 until it is first sent, and always where the engine chooses it. */
@@ -50,6 +62,9 @@ export class KeptPublish extends Operation {
   isReleasable = false
   /** The key of its record. */
   key = ''
+  losses = 0
+  /** Seconds that are left of its time, if that runs with a connection only. */
+  private timeLeft: number
 
   /** The connection whose limits it keeps to. Valid for that. */
   checkedFor = 0
@@ -61,6 +76,7 @@ export class KeptPublish extends Operation {
 
   /** Null when only the second half is left. */
   content: Content | null
+  private aliased: Aliased | null = null
 
   /**
    * @param outlives whether a loss of its connection leaves it to the next one
@@ -79,6 +95,15 @@ export class KeptPublish extends Operation {
   ) {
     super(owner, number, COMMAND_PUBLISH, qos, timeout, signal, site)
     this.content = content
+    this.timeLeft = timeout
+  }
+
+  /** Has a topic alias of the caller's sent on this connection, and on no other. */
+  aliasOn(connection: number, content: Content): void {
+    const { properties } = content
+    if (properties === null) return
+    this.aliased = { connection, properties }
+    this.content = { ...content, properties: withoutAlias(properties) }
   }
 
   /** The bytes of its topic, properties and payload; 0 when it has none of them any more. */
@@ -87,10 +112,19 @@ export class KeptPublish extends Operation {
     return content === null ? 0 : sizeOf(content)
   }
 
+  /** The connection is lost: the time of one that is patient stands still. */
+  pause(deadlines: Deadlines): void {
+    if (!this.isPatient || this.list === null) return
+    const left = (this.deadline - deadlines.time) / 1000
+    // Few different times, as each has a timer of its own (deadlines.ts).
+    this.timeLeft = Math.max(Math.ceil(left / LEFT_STEP) * LEFT_STEP, LEFT_STEP)
+    deadlines.remove(this)
+  }
+
   /** Gives it to a connection. */
   send(runtime: Runtime, connection: number): void {
     if (this.isPatient && this.caller === CALLER_WAITS && this.list === null) {
-      runtime.deadlines.add(this, this.timeout)
+      runtime.deadlines.add(this, this.timeLeft)
     }
     const { topic, properties, payload, retain } = this.content as Content
     const isStaged = isLarge(payload)
@@ -100,8 +134,10 @@ export class KeptPublish extends Operation {
       (this.memory === KNOWN ? MESSAGE_DUP : 0) |
       (isStaged ? PUBLISH_STAGED : 0)
     const { commands } = runtime
+    const { aliased } = this
+    const sent = aliased !== null && aliased.connection === connection ? aliased.properties : properties
     const own = isStaged ? NO_PAYLOAD : payload
-    commands.publish(connection, this.number, this.identifier, flags, topic, properties, own)
+    commands.publish(connection, this.number, this.identifier, flags, topic, sent, own)
     if (isStaged) runtime.stageKept(payload)
     this.phase = SENT
     runtime.changed()

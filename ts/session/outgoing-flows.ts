@@ -23,6 +23,7 @@ import type { OfflineQueue } from './offline-queue.js'
 import type { PacketIdentifiers } from './packet-identifiers.js'
 import { type MakeError, publishRefusal } from './refusals.js'
 import type { SessionConnection } from './session-connection.js'
+import { type Suspicion, undeliverable } from './suspicion.js'
 
 /**
  * Bytes of repeated publishes that may be unacknowledged at once. They come before all new ones of QoS 1 and 2, but
@@ -53,6 +54,8 @@ export class OutgoingFlows implements JournalOwner {
   /** Those of them whose PUBREL the connection has not been given, in the same order. */
   private unreleased: KeptPublish[] = []
 
+  /** What comes before them on this connection has left: they may be sent. */
+  private isTurn = false
   private window = 0
   /** Flows that take a place in the connection's window: those that it was given, and all second halves. */
   private inflight = 0
@@ -69,6 +72,7 @@ export class OutgoingFlows implements JournalOwner {
     private readonly offline: OfflineQueue | null,
     store: Store | null,
     private readonly maxInflight: number,
+    private readonly suspicion: Suspicion,
     private readonly warn: (text: string) => void,
   ) {
     this.journal = store === null ? null : new Journal(store, this)
@@ -114,15 +118,61 @@ export class OutgoingFlows implements JournalOwner {
     this.pumpReleases()
   }
 
+  get isEmpty(): boolean {
+    return this.list.first === null && this.halves.size === 0
+  }
+
+  /** Whether a second half waits for its PUBCOMP. */
+  get isReleasing(): boolean {
+    return this.halves.size > 0
+  }
+
   /** Gives the connection all flows, from the first one on. */
   repeat(): void {
+    if (this.isTurn) return
+    this.isTurn = true
     this.list.rewind()
     this.pump()
+  }
+
+  /** The oldest of those that the connection was given and the broker has not answered; null if there is none. */
+  get oldest(): KeptPublish | null {
+    for (let flow = this.list.first; flow !== null; flow = flow.next) if (flow.phase === SENT) return flow
+    return null
+  }
+
+  /** The same of second halves. */
+  get oldestHalf(): KeptPublish | null {
+    for (const half of this.halves) if (half.phase === RELEASED) return half
+    return null
+  }
+
+  /**
+   * Gives up a flow for which the broker has ended too many connections; there is no connection.
+   * @returns what is said about it
+   */
+  giveUpOn(flow: KeptPublish, make: MakeError): MqttError {
+    const { losses, caller, content } = flow
+    const error = () => undeliverable('publish', losses, make())
+    const isSetAside = this.journal !== null && content !== null
+    if (isSetAside) this.journal?.setAside(flow)
+    this.warn(isSetAside ? `${error().message}. It is set aside in the store` : error().message)
+    flow.caller = CALLER_LEFT
+    flow.losses = 0
+    this.offline?.remove(flow)
+    if (content === null) this.forget(flow)
+    else this.discard(flow)
+    if (caller === CALLER_WAITS) {
+      this.table.endCall(flow)
+      flow.fail(error)
+    }
+    return error()
   }
 
   /** The connection is lost. @param make makes the error for what cannot be continued */
   lose(make: MakeError): void {
     this.connection = null
+    this.isTurn = false
     this.unreleased = []
     this.inflight = this.prepared = this.repeating = 0
     for (let flow = this.list.first; flow !== null; ) {
@@ -133,7 +183,7 @@ export class OutgoingFlows implements JournalOwner {
     for (const half of this.halves) {
       half.phase = RECEIVED
       half.memory = KNOWN
-      if (half.isPatient) this.runtime.deadlines.remove(half)
+      half.pause(this.runtime.deadlines)
     }
   }
 
@@ -151,6 +201,7 @@ export class OutgoingFlows implements JournalOwner {
     }
     this.list.remove(flow)
     this.forget(flow)
+    if (this.unreleased.length > 0) this.pumpReleases()
     this.pump()
     // A broker that was told twice to release has done so.
     return code === PACKET_IDENTIFIER_NOT_FOUND && flow.memory === KNOWN ? 0 : code
@@ -205,8 +256,8 @@ export class OutgoingFlows implements JournalOwner {
   /** Gives the connection as many flows as the window has room for. */
   private pump(): void {
     const { connection, list, journal } = this
-    if (connection === null || !connection.isUsable) return
-    while (list.unprepared !== null && this.inflight + this.prepared < this.window) {
+    if (connection === null || !this.isTurn || !connection.isUsable) return
+    while (list.unprepared !== null && this.inflight + this.prepared < this.room) {
       const flow = list.unprepared
       list.unprepared = flow.next
       if (!this.prepare(flow, connection)) {
@@ -228,6 +279,17 @@ export class OutgoingFlows implements JournalOwner {
       this.offline?.remove(flow)
       flow.send(this.runtime, connection.number)
     }
+  }
+
+  /** How many may be partway. */
+  private get room(): number {
+    const { suspicion } = this
+    if (!suspicion.isCautious) return this.window
+    if (this.inflight + this.prepared === 0 && this.list.unprepared?.memory === UNKNOWN) {
+      suspicion.clear()
+      return this.window
+    }
+    return Math.min(this.window, 1)
   }
 
   /** @returns false when there is no packet identifier left */
@@ -253,9 +315,10 @@ export class OutgoingFlows implements JournalOwner {
     if (this.connection === null) return
     let count = 0
     for (const half of this.unreleased) {
-      if (!half.isReleasable && this.halves.has(half)) break
+      const isThere = this.halves.has(half)
+      if (isThere && (!half.isReleasable || (this.suspicion.isCautious && this.oldestHalf !== null))) break
       count++
-      if (this.halves.has(half)) this.release(half, this.connection)
+      if (isThere) this.release(half, this.connection)
     }
     this.unreleased.splice(0, count)
   }
@@ -275,10 +338,6 @@ export class OutgoingFlows implements JournalOwner {
           this.discard(flow)
           return
         }
-        if (!flow.outlives) {
-          this.reject(flow, make)
-          return
-        }
         break
       case QUEUED:
       case PREPARED:
@@ -291,8 +350,12 @@ export class OutgoingFlows implements JournalOwner {
       default:
         flow.phase satisfies never
     }
+    if (!flow.outlives) {
+      this.reject(flow, make)
+      return
+    }
     flow.phase = QUEUED
-    if (flow.isPatient) this.runtime.deadlines.remove(flow)
+    flow.pause(this.runtime.deadlines)
   }
 
   /** It ends without an answer. */

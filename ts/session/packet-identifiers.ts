@@ -15,6 +15,11 @@ export class PacketIdentifiers {
     return this.last
   }
 
+  /** All are in use. */
+  get isExhausted(): boolean {
+    return this.used === MOST
+  }
+
   isUsed(identifier: number): boolean {
     return ((this.bits[identifier >> 5] as number) & (1 << (identifier & 31))) !== 0
   }

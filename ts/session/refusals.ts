@@ -1,3 +1,4 @@
+import { aliasRefusal } from '../calls/broker-limits.js'
 import { COMMAND_SUBSCRIBE } from '../engine/binding.js'
 import type { MqttError } from '../mqtt/errors.js'
 import type { FilterCall } from './filter-call.js'
@@ -13,8 +14,10 @@ export function publishRefusal(
   { number, limits }: SessionConnection,
 ): MakeError | null {
   if (limits === null || publish.checkedFor === number) return null
+  const content = publish.content as Content
+  if (content.topic === '') return aliasRefusal
   publish.checkedFor = number
-  return thrownBy(() => limits.checkKept(publish.qos, publish.content as Content, publish.size))
+  return thrownBy(() => limits.checkKept(publish.qos, content, publish.size))
 }
 
 /** The same for SUBSCRIBE and UNSUBSCRIBE. */

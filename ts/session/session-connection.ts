@@ -19,3 +19,11 @@ export interface Continuity {
   /** The broker may have forgotten the subscriptions, and is to have them again. */
   readonly mustSubscribe: boolean
 }
+
+/** How there comes to be no other connection. */
+export interface SessionEnd {
+  /** Whether the messages of the offline queue wait on. */
+  readonly keepsQueue: boolean
+  /** The client would have come back by itself, and does not any more. */
+  readonly isGivenUp: boolean
+}

@@ -31,19 +31,23 @@ import type { MqttError } from '../mqtt/errors.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { ReasonCode } from '../mqtt/reason-code.js'
 import type { ClientSettings } from '../options/client-settings.js'
+import { USUAL_DELIVERY_LOSSES } from '../options/reconnect-options.js'
 import type { Callable } from '../support/call-site.js'
 import type { PacketLog } from '../telemetry/packet-log.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { FilterCall } from './filter-call.js'
-import { FilterCalls } from './filter-calls.js'
+import { FilterCalls, type RenewalOwner } from './filter-calls.js'
 import { type Content, contentOf, isLarge, KeptPublish, keptContent, sizeOf } from './kept-publish.js'
 import { OfflineQueue } from './offline-queue.js'
 import { OutgoingFlows } from './outgoing-flows.js'
 import { PacketIdentifiers } from './packet-identifiers.js'
 import { Receipts } from './receipts.js'
 import { type MakeError, publishRefusal } from './refusals.js'
-import type { Continuity, SessionConnection } from './session-connection.js'
+import type { Renewal } from './remembered-subscriptions.js'
+import type { Continuity, SessionConnection, SessionEnd } from './session-connection.js'
 import { type FlowRecord, keyOf, readStore } from './store-records.js'
+import { Suspicion } from './suspicion.js'
+import { BoundAliases } from './topic-alias.js'
 
 const NO_PAYLOAD = new Uint8Array(0)
 
@@ -55,7 +59,7 @@ const NO_PAYLOAD = new Uint8Array(0)
  * again (`FilterCalls`), and new calls wait for the next connection. If not, everything rejects. A publish of QoS 0 that
  * a connection was given outlives none.
  */
-export class Session implements OperationOwner {
+export class Session implements OperationOwner, RenewalOwner {
   /** Incoming messages of QoS 2, as the store has them; null without one. */
   readonly receipts: Receipts | null
   /** Why there is no connection and will be none unless `connect()` is called, where that was not asked for. */
@@ -63,6 +67,10 @@ export class Session implements OperationOwner {
   private open: SessionConnection | null = null
   /** There is no connection, but there will be one: calls may wait for it. */
   private isGap = false
+  /** The client has given up coming back: nothing waits for a connection, whatever the options say. */
+  private hasGivenUp = false
+  private readonly suspicion: Suspicion
+  private readonly aliases = new BoundAliases()
   private readonly outlivesConnections: boolean
   private readonly table: OperationTable
   private readonly flows: OutgoingFlows
@@ -76,12 +84,14 @@ export class Session implements OperationOwner {
   private engineState: Uint8Array | undefined
   private engineStateOf = 0
 
+  /** @param report tells of what has become of something for which nobody waits */
   constructor(
     private readonly runtime: Runtime,
     private readonly settings: ClientSettings,
     policy: CallPolicy,
     private readonly log: PacketLog | null,
     private readonly telemetry: Telemetry,
+    private readonly report: (error: MqttError) => void,
   ) {
     const { reconnect, offlineQueue, store, maxInflightMessages } = settings
     const warn = (text: string) => settings.logger.warn(text)
@@ -90,9 +100,19 @@ export class Session implements OperationOwner {
     const table = new OperationTable(runtime, policy, (operation) => this.begin(operation))
     this.table = table
     const { identifiers, offline } = this
-    this.flows = new OutgoingFlows(runtime, table, identifiers, offline, store, maxInflightMessages, warn)
+    this.suspicion = new Suspicion(reconnect?.maxDeliveryLosses ?? USUAL_DELIVERY_LOSSES)
+    this.flows = new OutgoingFlows(
+      runtime,
+      table,
+      identifiers,
+      offline,
+      store,
+      maxInflightMessages,
+      this.suspicion,
+      warn,
+    )
     const chosen = this.outlivesConnections ? identifiers : null
-    this.filters = new FilterCalls(runtime, table, chosen, (call) => this.renewal(call), warn)
+    this.filters = new FilterCalls(runtime, table, chosen, this.suspicion, this)
     const { journal } = this.flows
     this.receipts = journal === null ? null : new Receipts(journal)
   }
@@ -100,6 +120,11 @@ export class Session implements OperationOwner {
   /** QoS 1 and 2 publishes that the broker has not acknowledged. */
   get unacknowledged(): number {
     return this.table.unacknowledged
+  }
+
+  /** The last connection has ended because of the same message or subscription as one before it, as it seems. */
+  get isStuck(): boolean {
+    return this.suspicion.hasRepeated
   }
 
   /** Calls whose promises are pending. */
@@ -115,7 +140,7 @@ export class Session implements OperationOwner {
   publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
     const { qos, signal } = call
     const { open, offline, runtime, table } = this
-    this.checkPublishable(call)
+    const isOffline = this.checkPublishable(call)
     if (timeout <= 0) throw timedOut()
     if (qos > 0) table.checkRoom()
     const number = table.nextNumber
@@ -134,7 +159,8 @@ export class Session implements OperationOwner {
     const outlives = qos > 0 && this.outlivesConnections && call.topic !== ''
     const publish = new KeptPublish(this, number, qos, timeout, signal, site, content, outlives, isPatient)
     publish.checkedFor = open?.number ?? 0
-    if (open === null && offline !== null) this.queueOffline(publish, offline)
+    if (call.properties?.topicAlias !== undefined) publish.aliasOn(publish.checkedFor, content)
+    if (isOffline && offline !== null) this.queueOffline(publish, offline)
     else table.enter(publish)
     return publish.promise as Promise<void>
   }
@@ -172,13 +198,11 @@ export class Session implements OperationOwner {
   connected(connection: SessionConnection, continuity: Continuity): void {
     this.open = connection
     this.goneWith = undefined
-    this.isGap = false
+    this.isGap = this.hasGivenUp = false
     if (!continuity.hasSession) this.receipts?.clear()
     this.flows.connected(connection, continuity.hasSession)
     this.filters.connected(connection, continuity)
-    for (const publish of this.held) this.sendHeld(publish, connection)
-    this.held.clear()
-    this.flows.repeat()
+    this.proceed()
   }
 
   /** DONE came: `code` and `bytes` say how an operation has ended. */
@@ -189,6 +213,7 @@ export class Session implements OperationOwner {
     if (operation instanceof FilterCall) this.filters.done(operation, code, bytes)
     else if (this.isFlow(operation)) end = this.flows.done(operation, code)
     else this.table.remove(operation)
+    if (this.suspicion.isCautious) this.proceed()
     if (end < 0 || operation.caller !== CALLER_WAITS) return
     this.table.endCall(operation)
     this.log?.receivedAcknowledgement(operation.kind, operation.qos, number)
@@ -202,32 +227,43 @@ export class Session implements OperationOwner {
     if (operation !== null && this.isFlow(operation)) this.flows.received(operation)
   }
 
-  /** A connection is lost: what does not outlive it rejects. */
-  lose(connection: SessionConnection, make: MakeError): void {
+  /**
+   * A connection is lost: what does not outlive it rejects.
+   * @param isWanted whether the client has ended it itself
+   */
+  lose(connection: SessionConnection, make: MakeError, isWanted: boolean): void {
     if (this.open !== connection) return
     this.open = null
-    if (!this.outlivesConnections) this.end(make, false)
+    if (!this.outlivesConnections) this.end(make, { keepsQueue: false, isGivenUp: false })
+    const { flows, filters } = this
+    const oldest = flows.oldestHalf ?? filters.oldest ?? flows.oldest
+    const suspect = isWanted || !this.outlivesConnections ? null : oldest
+    const isOver = this.suspicion.blame(suspect)
     const lost = this.table.all()
-    this.flows.lose(make)
-    this.filters.lose(make)
+    flows.lose(make)
+    filters.lose(make)
     for (const operation of lost) {
       if (operation.phase !== SENT || operation instanceof FilterCall || this.isFlow(operation)) continue
       this.reject(operation, make)
     }
+    if (!isOver || suspect === null) return
+    if (suspect instanceof FilterCall) this.notRenewed(filters.giveUpOn(suspect, make))
+    else if (suspect.phase !== SETTLED) this.report(flows.giveUpOn(suspect, make))
   }
 
-  /** The connection is lost, and another one will be made. */
+  /** A connection is being made, or will be: calls may wait for it. */
   wait(): void {
     this.isGap = true
+    this.hasGivenUp = false
   }
 
   /**
    * There will be no other connection unless `connect()` is called: what is pending rejects. What a store has stays
    * there, and is sent by the next connection; anything else is given up.
-   * @param keepsQueue whether the messages of the offline queue wait on
    */
-  end(make: MakeError, keepsQueue: boolean): void {
+  end(make: MakeError, { keepsQueue, isGivenUp }: SessionEnd): void {
     this.isGap = false
+    this.hasGivenUp = isGivenUp
     const all = this.table.all()
     for (const operation of all) {
       if (operation.phase !== WAITING) continue
@@ -269,6 +305,22 @@ export class Session implements OperationOwner {
     this.engineStateOf = connection
   }
 
+  renewal({ call, losses }: Renewal): FilterCall {
+    const number = this.table.nextNumber
+    const unsignalled = { ...call, signal: undefined }
+    const filters = new FilterCall(this, number, COMMAND_SUBSCRIBE, Infinity, unsignalled, null)
+    filters.caller = NO_CALLER
+    filters.losses = losses
+    this.table.add(filters)
+    this.log?.sendingFilters(true, call.filters, number)
+    return filters
+  }
+
+  notRenewed(error: MqttError): void {
+    this.settings.logger.warn(error.message)
+    this.report(error)
+  }
+
   giveUp(operation: Operation): void {
     const { phase } = operation
     switch (phase) {
@@ -295,6 +347,22 @@ export class Session implements OperationOwner {
       default:
         phase satisfies never
     }
+  }
+
+  /**
+   * Gives the connection what waits for it, in its order: SUBSCRIBEs and UNSUBSCRIBEs, publishes of QoS 0, the others.
+   * What comes earlier has to be answered first while the client is cautious.
+   */
+  private proceed(): void {
+    const { open, filters, flows, held, suspicion } = this
+    if (open === null) return
+    if (suspicion.isCautious && flows.isReleasing) return
+    filters.repeat()
+    if (suspicion.isCautious && filters.isBusy) return
+    for (const publish of held) this.sendHeld(publish, open)
+    held.clear()
+    flows.repeat()
+    if (flows.isEmpty) suspicion.clear()
   }
 
   /**
@@ -343,7 +411,7 @@ export class Session implements OperationOwner {
     } else if (this.isFlow(operation)) {
       this.flows.begin(operation)
     } else if (this.open !== null) {
-      ;(operation as KeptPublish).send(this.runtime, this.open.number)
+      this.sendHeld(operation as KeptPublish, this.open)
     } else {
       operation.phase = QUEUED
       this.held.add(operation as KeptPublish)
@@ -370,31 +438,34 @@ export class Session implements OperationOwner {
     return filters.promise
   }
 
-  private renewal(call: FiltersCall): FilterCall {
-    const number = this.table.nextNumber
-    const unsignalled = { ...call, signal: undefined }
-    const filters = new FilterCall(this, number, COMMAND_SUBSCRIBE, Infinity, unsignalled, null)
-    filters.caller = NO_CALLER
-    this.table.add(filters)
-    this.log?.sendingFilters(true, call.filters, number)
-    return filters
-  }
-
   /**
    * Whether a publish can be made.
+   * @returns whether it goes to the offline queue
    * @throws {MqttError} the broker does not take it, there is no room for it, or no connection
    */
-  private checkPublishable(call: PublishCall): void {
+  private checkPublishable(call: PublishCall): boolean {
     const { open, offline } = this
     if (open !== null) {
       if (!open.isUsable) throw notConnected(this.goneWith)
       open.limits?.checkPublish(call)
-      return
+      if (call.properties !== undefined) this.checkAlias(call, open.number)
+      return false
     }
-    if (offline === null ? !this.isGap : !offline.takes(call.qos)) throw notConnected(this.goneWith)
+    const isOffline = offline?.takes(call.qos) === true && !this.hasGivenUp
+    if (!isOffline && !this.isGap) throw notConnected(this.goneWith)
     if (call.topic === '') throw aliasRefusal()
+    if (!isOffline) return false
     const { topic, encodedProperties: properties, payload } = call
     offline?.makeRoom(sizeOf({ topic, properties, payload }), (oldest, why) => this.reject(oldest, why))
+    return true
+  }
+
+  /** @throws {MqttCodeError} `[code:148]`: the alias of an empty topic was not bound on this connection */
+  private checkAlias({ topic, properties }: PublishCall, connection: number): void {
+    const alias = properties?.topicAlias
+    if (alias === undefined) return
+    if (topic !== '') this.aliases.bind(connection, alias)
+    else if (!this.aliases.has(connection, alias)) throw aliasRefusal()
   }
 
   /**

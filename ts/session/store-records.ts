@@ -2,6 +2,7 @@ import { decodePublish, encodePublish, RELEASED } from '../store/message-record.
 import { SET_ASIDE } from '../store/set-aside.js'
 import type { Store, StoreRecord } from '../store/store.js'
 import type { Content, KeptPublish } from './kept-publish.js'
+import { withoutAlias } from './topic-alias.js'
 
 // A record is one unfinished publish of QoS 1 or 2. Key: the prefix and its number in the order of all, in 14 decimal
 // digits; a message that was set aside keeps its number under another prefix. Value: message-record.ts.
@@ -107,7 +108,7 @@ function parse([key, value]: StoreRecord): FlowRecord | string | null {
   if (isReleased) return { sequence, identifier, qos, content: null }
   const content = {
     topic: Buffer.from(record.topic).toString(),
-    properties: properties.length === 0 ? null : Buffer.from(properties),
+    properties: properties.length === 0 ? null : withoutAlias(Buffer.from(properties)),
     payload: Buffer.from(payload),
     retain: isRetained,
   }
