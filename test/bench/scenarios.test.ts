@@ -86,6 +86,7 @@ for (const [scenario, qos] of incoming) {
 const outgoing = [
   ...['out-qos0', 'out-qos1', 'out-qos2', 'out-1mib', 'out-tls'],
   ...['out-qos0-reconnect', 'out-qos1-reconnect', 'out-1mib-reconnect'],
+  ...['out-qos1-store', 'out-qos1-store-sync'],
 ]
 
 for (const scenario of outgoing) {
@@ -120,7 +121,7 @@ test.serial('every scenario against the peer is tested here', async (t) => {
   const listed = output
     .trim()
     .split('\n')
-    .filter((name) => !name.startsWith('mosquitto-'))
+    .filter((name) => !/^(?:mosquitto|paced)-/.test(name))
   const tested = [
     ...incoming.map(([name]) => name),
     ...outgoing,
