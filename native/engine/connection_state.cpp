@@ -18,6 +18,7 @@ ConnectionState::ConnectionState(std::uint32_t its_number, const ConnectionOptio
       limits(options.max_inflight),
       held(options.hold_acknowledgements ? std::make_unique<HeldMessages>(own.receive_maximum)
                                          : nullptr) {
+  inbox->note_begun();
   if (options.awaits_credit) (void)credit.grant(0, 0);
 }
 

@@ -51,6 +51,15 @@ Inbox::Chunk& Inbox::new_chunk() {
   return *chunks_.back();
 }
 
+void Inbox::Writer::note_ended() noexcept {
+  if (--inbox_.connections_ == 0) inbox_.topics_.clear();
+}
+
+void Inbox::note_begun() {
+  const std::lock_guard lock(mutex_);
+  ++connections_;
+}
+
 void Inbox::ring() {
   const std::lock_guard lock(mutex_);
   ring_if_needed();

@@ -57,12 +57,18 @@ class Inbox {
     // that buffer away as it is.
     void append_whole(Record record, RawBuffer bytes, std::size_t offset);
     TopicTable& topics() { return inbox_.topics_; }
+    // The record that was just appended is the last of its connection. With the environment's last
+    // connection its topics go; JavaScript forgets them with that record.
+    void note_ended() noexcept;
 
    private:
     Inbox& inbox_;
     std::unique_lock<std::mutex> lock_;
     const Ring ring_;
   };
+
+  // A connection begins, which note_ended() follows.
+  void note_begun();
 
   // Rings if something waits that was not rung for.
   void ring();
@@ -108,6 +114,7 @@ class Inbox {
   std::deque<std::unique_ptr<Chunk>> chunks_;
   std::vector<std::unique_ptr<Chunk>> spare_;
   TopicTable topics_;
+  std::size_t connections_ = 0;
   std::size_t size_ = 0;
   bool rung_ = false;
   bool was_full_ = false;

@@ -278,6 +278,7 @@ void IoHalf::end(const Ending& ending) {
   writer.append(make_record(event::kClosed | (state_.opened ? 1U << 8 : 0U), state_.number,
                             ending.cause, ending.detail.size(), ending.code, ending.error),
                 ending.detail);
+  writer.note_ended();
 }
 
 void IoHalf::tell_opened() {

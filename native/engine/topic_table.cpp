@@ -40,10 +40,12 @@ bool TopicTable::was_seen(std::uint64_t hash) noexcept {
 }
 
 std::uint32_t TopicTable::add(std::uint64_t hash, Bytes topic) {
-  if (topics_.size() == kMostTopics) {
+  if (topics_.size() == kMostTopics || bytes_ + topic.size() > kMostBytes) {
     topics_.clear();
     slots_.assign(slots_.size(), 0);
+    bytes_ = 0;
   }
+  bytes_ += topic.size();
   const auto number = static_cast<std::uint32_t>(topics_.size());
   topics_.push_back({hash, {reinterpret_cast<const char*>(topic.data()), topic.size()}});
   if (topics_.size() * 2 > slots_.size()) {
@@ -53,6 +55,13 @@ std::uint32_t TopicTable::add(std::uint64_t hash, Bytes topic) {
     place(hash, number);
   }
   return number;
+}
+
+void TopicTable::clear() noexcept {
+  topics_ = {};
+  slots_ = {};
+  bytes_ = 0;
+  seen_ = {};
 }
 
 void TopicTable::place(std::uint64_t hash, std::uint32_t number) noexcept {

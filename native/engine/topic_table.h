@@ -1,6 +1,8 @@
 // Topics repeat: each that comes a second time is sent to JavaScript once and then named by a
-// number. Numbers count up from 0; when all are given out the table starts afresh, and numbers are
-// defined anew. A topic that comes only once never enters, so a flood of such topics costs nothing.
+// number. Numbers count up from 0; when all are given out, or the names take too many bytes, the
+// table starts afresh, and numbers are defined anew from 0 on: JavaScript forgets them all with
+// that, and what is used comes back. A topic that comes only once never enters, so a flood of such
+// topics costs nothing.
 //
 // Guarded by the inbox that owns it: records that define and use a number keep their order.
 #pragma once
@@ -19,6 +21,8 @@ class TopicTable {
  public:
   // Numbers are below this.
   static constexpr std::uint32_t kMostTopics = topic::kLimit;
+  // Bytes of all names together.
+  static constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
   static constexpr std::uint32_t kInline = topic::kInline;
 
   enum class Found : std::uint8_t { kKnown, kDefine, kInline };
@@ -42,6 +46,9 @@ class TopicTable {
     return true;
   }
 
+  // Nothing is known any more.
+  void clear() noexcept;
+
  private:
   struct Topic {
     std::uint64_t hash = 0;
@@ -57,6 +64,7 @@ class TopicTable {
 
   std::vector<Topic> topics_;         // by number
   std::vector<std::uint32_t> slots_;  // open addressing, at most half full: number + 1, 0 is free
+  std::size_t bytes_ = 0;             // of the names
   std::array<std::uint64_t, 4096> seen_{};
   std::uint32_t newcomers_ = 0;
 };

@@ -232,5 +232,24 @@ TEST("inbox: four threads write while one drains, and nothing is lost, doubled o
   for (std::thread& writer : writers) writer.join();
 }
 
+TEST("inbox: topics are forgotten with the last connection, and not before") {
+  Inbox inbox([] {}, [] {});
+  const Buffer topic = bytes("topic");
+  const auto look_up = [&](Inbox::Writer& writer) {
+    TopicTable::Result result;
+    CHECK(writer.topics().look_up(topic, [](Bytes) { return true; }, result));
+    return result.found;
+  };
+  inbox.note_begun();
+  inbox.note_begun();
+  Inbox::Writer writer(inbox);
+  CHECK_EQ(look_up(writer), TopicTable::Found::kInline);
+  CHECK_EQ(look_up(writer), TopicTable::Found::kDefine);
+  writer.note_ended();
+  CHECK_EQ(look_up(writer), TopicTable::Found::kKnown);
+  writer.note_ended();
+  CHECK_EQ(look_up(writer), TopicTable::Found::kInline);
+}
+
 }  // namespace
 }  // namespace aiomqtt::testing

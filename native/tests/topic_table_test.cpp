@@ -20,6 +20,7 @@ class Topics {
     switch (result.found) {
       case Found::kDefine:
         CHECK(result.number < TopicTable::kMostTopics);
+        if (result.number == 0) known_.clear();
         known_[result.number] = topic;
         break;
       case Found::kKnown:
@@ -38,6 +39,12 @@ class Topics {
       if (look_up(topic) == Found::kDefine) return number_;
     }
     throw Failure("never defined: " + topic);
+  }
+  // Bytes of the names that JavaScript has.
+  [[nodiscard]] std::size_t known_bytes() const {
+    std::size_t size = 0;
+    for (const auto& [number, name] : known_) size += name.size();
+    return size;
   }
   // What the last look_up() gave.
   [[nodiscard]] std::uint32_t number() const { return number_; }
@@ -149,6 +156,18 @@ TEST("topic table: numbers always mean the topic that was defined last, for any 
   CHECK(found[static_cast<int>(Found::kKnown)] > 100'000);
   CHECK(found[static_cast<int>(Found::kDefine)] > 300);
   CHECK(found[static_cast<int>(Found::kInline)] > 10'000);
+}
+
+TEST("topic table: the names have a bound in bytes, on both sides, and what is used comes back") {
+  Topics topics;
+  const auto name = [](int i) { return std::to_string(i) + '/' + std::string(4'000, 'x'); };
+  for (int i = 0; i < 3'000; ++i) {
+    topics.define(name(i));
+    CHECK(topics.known_bytes() <= TopicTable::kMostBytes);
+  }
+  CHECK_EQ(topics.look_up(name(2'999)), Found::kKnown);
+  topics.define(name(0));
+  CHECK_EQ(topics.look_up(name(0)), Found::kKnown);
 }
 
 }  // namespace

@@ -36,7 +36,10 @@ export const MESSAGE_PAYLOAD_LENGTH = 6
 /** 0 for QoS 0. */
 export const MESSAGE_IDENTIFIER = 7
 
-/** Subject: an id. From now on this id means this topic; ids are used again. */
+/**
+ * Subject: an id. From now on this id means this topic. Ids are given out from 0 on; 0 says that all others mean nothing
+ * until they come again. None means anything after the CLOSED of the environment's last connection.
+ */
 export const EVENT_TOPIC = 2
 /** CONNACK accepted. Subject: 1 if the session was present. The bytes are its properties (raw). */
 export const EVENT_OPENED = 3

@@ -354,10 +354,9 @@ export class Runtime implements TurnTask {
     }
     if (length > 0) this.slabUsed = offset + length
     if (kind === EVENT_TOPIC) {
-      this.topics[words[at + RECORD_SUBJECT] as number] = new TopicName(
-        this.slab.toString('utf8', offset, offset + length),
-        length,
-      )
+      const id = words[at + RECORD_SUBJECT] as number
+      if (id === 0) this.topics.length = 0
+      this.topics[id] = new TopicName(this.slab.toString('utf8', offset, offset + length), length)
       return
     }
     if (kind === EVENT_TRACE) {
@@ -390,6 +389,7 @@ export class Runtime implements TurnTask {
       events.left(this.slab.subarray(offset, offset + length), received, sent)
     } else if (kind === EVENT_CLOSED) {
       this.connections.delete(connection)
+      if (this.connections.size === 0) this.topics.length = 0
       const bytes = this.slab.subarray(offset, offset + length)
       events.closed(
         words[at + RECORD_SUBJECT] as number,
