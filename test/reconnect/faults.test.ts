@@ -192,22 +192,34 @@ test('three hundred connections made and lost leave no descriptor and no timer',
   t.is(client.stats.reconnects, 300)
 })
 
-test('a program that is reconnecting and waits for nothing ends by itself', async (t) => {
-  const broker = await Mosquitto.start()
-  t.teardown(() => broker.stop())
-  const { said, outcome } = inProcess(
-    async ({ Client }, { port }) => {
-      const reconnect = { minDelay: 0.2, maxDelay: 0.2 }
-      const client = await Client.connect('127.0.0.1', port, { reconnect })
-      console.log('connected')
-      for await (const { state } of client.states) if (state === 'reconnecting') console.log(state)
-    },
-    { port: broker.port },
-  )
-  await said('connected')
-  const { code } = await outcome
-  t.is(code, 13, 'an await at the top that never settles')
-})
+for (const isKept of [true, false]) {
+  const what = isKept ? 'lives on' : 'ends by itself after unref()'
+  test(`a program that is reconnecting and waits for nothing ${what}`, async (t) => {
+    const broker = await Mosquitto.start()
+    t.teardown(() => broker.stop())
+    const { said, outcome } = inProcess(
+      async ({ Client }, { port, isKept }) => {
+        const reconnect = { minDelay: 0.2, maxDelay: 0.2 }
+        const client = await Client.connect('127.0.0.1', port, { reconnect })
+        let attempts = 0
+        void (async () => {
+          for await (const { state } of client.states) {
+            if (state !== 'reconnecting') continue
+            if (!isKept) client.unref()
+            // Nothing else than the client keeps the process alive from one attempt to the next.
+            if (++attempts === 4) process.exit(4)
+          }
+        })()
+        console.log('connected')
+      },
+      { port: broker.port, isKept },
+    )
+    await said('connected')
+    await broker.kill()
+    const { code } = await outcome
+    t.is(code, isKept ? 4 : 0)
+  })
+}
 
 test('a program that waits for messages lives on over the gap', async (t) => {
   const broker = await Mosquitto.start()

@@ -56,10 +56,10 @@ export interface ReconnectOptions {
    */
   retry?: ((error: MqttError, attempt: ConnectionAttempt) => boolean | number | undefined) | null | undefined
   /**
-   * Connections that may end with the same message as the oldest one that the broker has not answered, 1 or more. After
-   * that many the message rejects with `ERR_MQTT_DELIVERY`; with `store` it is set aside there. The same holds for
-   * subscriptions, which are not made again then. A message that the broker answers by closing the connection would
-   * otherwise hold up all others for ever.
+   * Number of connections that may end with the same message as the oldest one that the broker has not answered, 1 or
+   * more. After that many the message rejects with `ERR_MQTT_DELIVERY`; with `store` it is set aside there. The same
+   * holds for subscriptions, which are not made again then. A message that the broker answers by closing the connection
+   * would otherwise hold up all others for ever.
    * @defaultValue 3
    */
   maxDeliveryLosses?: number | undefined

@@ -8,12 +8,15 @@
 import assert from 'node:assert/strict'
 import type { Store, StoreChange } from './store.js'
 
-/** Where a store keeps its records: a directory, a table, a number of keys. Each test has one that is empty. */
-export interface StoreSite {
+/**
+ * Where a store keeps its records: a directory, a table, a number of keys. Each test has one that is empty.
+ * @typeParam S the class of the store
+ */
+export interface StoreSite<S extends Store = Store> {
   /** A store on what is there. Not called again before `close()`. */
-  open(): Promise<Store> | Store
+  open(): Promise<S> | S
   /** Ends the store that was opened last; a client's process has ended then. */
-  close(store: Store): Promise<void> | void
+  close(store: S): Promise<void> | void
 }
 
 /** One test. */
@@ -22,11 +25,12 @@ export interface StoreConformanceTest {
   readonly name: string
   /**
    * Runs the test.
+   * @typeParam S the class of the store
    * @param site an empty one
    * @throws {AssertionError} the store does not do it
    * @throws what the store throws
    */
-  run(site: StoreSite): Promise<void>
+  run<S extends Store>(site: StoreSite<S>): Promise<void>
 }
 
 type Model = Map<string, string>
