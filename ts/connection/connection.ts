@@ -6,8 +6,9 @@ import {
   CAUSE_SERVER_DISCONNECT,
   type ConnectionOptions,
 } from '../engine/binding.js'
+import type { ConnectionEvents } from '../engine/event-reader.js'
 import type { Message } from '../engine/message.js'
-import type { ConnectionEvents, Runtime } from '../engine/runtime.js'
+import type { Runtime } from '../engine/runtime.js'
 import type { Inbox } from '../messages/inbox.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { Properties } from '../mqtt/properties.js'
@@ -84,7 +85,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     maker: ConnectionMaker,
   ): Connection {
     const { runtime, settings } = context
-    if (settings.logger.pahoTrace === true) runtime.trace(settings.logger)
+    if (settings.logger.pahoTrace === true) runtime.events.trace(settings.logger)
     return new Connection(context, runtime.binding.open(options), link, maker)
   }
 
@@ -110,7 +111,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.authenticator = authentication === null ? null : new Authenticator(authentication, this)
     telemetry.begin(this)
     session.expectStateOf(number)
-    runtime.listen(number, this)
+    runtime.events.listen(number, this)
   }
 
   /** It has been accepted, and belongs to somebody else from now on. */
@@ -254,7 +255,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.authenticator?.end(end.error)
     this.session.lose(this, end.error, isWanted)
     const { logger } = this.context.settings
-    if (logger.pahoTrace === true) this.runtime.untrace(logger)
+    if (logger.pahoTrace === true) this.runtime.events.untrace(logger)
     this.owner.onClosed(this, end)
   }
 }
