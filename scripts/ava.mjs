@@ -5,6 +5,12 @@ import { pathToFileURL } from 'node:url'
 import { compileTypeScript } from './compile.mjs'
 import { at, filesBelow, hashFiles, isDone, markDone, observe, say } from './steps.mjs'
 
+/**
+ * What a run has come to. Each failure is a title, as the runner shows it.
+ *
+ * @typedef {{ passed: number, failed: number, failures?: string[] }} Counts
+ */
+
 /** What has to hold over every way to the broker, and for every binary. */
 export const CORE = ['brokers', 'calls', 'messages', 'properties', 'queues', 'sessions', 'wills'].map(
   (name) => `build/test/integration/${name}.test.js`,
@@ -25,7 +31,7 @@ export function compileTests() {
  *
  * @param {string} [node] the Node to run it with
  * @param {string[]} [files] arguments of AVA's
- * @returns {Promise<{ passed: number, failed: number }>}
+ * @returns {Promise<Counts>}
  */
 export async function runAva(node = process.execPath, files = []) {
   say(`AVA on ${node}`)
@@ -35,7 +41,7 @@ export async function runAva(node = process.execPath, files = []) {
 /**
  * Runs the integration tests over every way to the broker but TCP, which `runAva()` has.
  *
- * @returns {Promise<{ passed: number, failed: number }>}
+ * @returns {Promise<Counts>}
  */
 export async function runWays() {
   const { ways } = await import(pathToFileURL(at('build/test/helpers/ways.js')))
@@ -53,7 +59,7 @@ export async function runWays() {
  * @param {string[]} command Node, after the program that runs it if there is one
  * @param {string[]} files arguments of AVA's
  * @param {Record<string, string>} environment added to this process's
- * @returns {Promise<{ passed: number, failed: number }>}
+ * @returns {Promise<Counts>}
  */
 export async function observeAva(command, files, environment) {
   const [program, ...before] = command
@@ -71,8 +77,12 @@ export async function observeAva(command, files, environment) {
     output,
     /^\s*(\d+) (?:(?:hooks?|tests?) failed|uncaught exceptions?|unhandled rejections?)/gm,
   )
-  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
+  const failures = [...output.matchAll(FAILURE)].map(([, title, file]) => title ?? file)
+  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed, failures }
 }
+
+/** A failed test, a file that ended badly, or a test that was pending when its time was up. */
+const FAILURE = /^\s*(?:✘(?: \[fail\]:)?|◌) (.*)$|^\s*((?:Uncaught exception|Unhandled rejection) in .*)$/gm
 
 function number(text, pattern) {
   return [...text.matchAll(pattern)].reduce((sum, [, digits]) => sum + Number(digits), 0)
@@ -82,10 +92,12 @@ function number(text, pattern) {
 export function addCounts(counts, results) {
   counts.passed += results?.passed ?? 0
   counts.failed += results?.failed ?? 0
+  counts.failures = [...(counts.failures ?? []), ...(results?.failures ?? [])]
 }
 
-/** The last line of a run, and its exit code. */
-export function printCounts({ passed, failed }) {
+/** The last lines of a run, what has failed before the counts, and its exit code. */
+export function printCounts({ passed, failed, failures = [] }) {
+  for (const title of failures) console.log(`✘ ${title}`)
   console.log(`${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 }

@@ -31,14 +31,21 @@ export function buildNative(name, sanitizers, settings = {}) {
  *
  * @param {string} name the folder, as for `buildNative()`
  * @param {string} sanitizers
- * @returns {Promise<{ passed: number, failed: number }>}
+ * @returns {Promise<import('./ava.mjs').Counts>}
  * @throws {Failure}
  */
 export async function runNativeTests(name, sanitizers) {
   const folder = buildNative(name, sanitizers, { AIOMQTT_TESTS: 'ON' })
   const { code, output } = await observe('ctest', ['--test-dir', folder, '--verbose'])
   const passed = output.match(/^\d+: ok\b/gm)?.length ?? 0
-  const failed = output.match(/^\d+: not ok\b/gm)?.length ?? 0
-  if (passed === 0 && failed === 0) throw new Failure('The native tests printed no result.')
-  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
+  const failures = titles(output, /^\d+: not ok \d+ - (.*)$/gm)
+  if (passed === 0 && failures.length === 0) throw new Failure('The native tests printed no result.')
+  // A sanitizer ends the program in the middle of a test.
+  if (code !== 0 && failures.length === 0)
+    failures.push(`what comes after ${titles(output, /^\d+: ok \d+ - (.*)$/gm).at(-1)}`)
+  return { passed, failed: failures.length, failures }
+}
+
+function titles(output, pattern) {
+  return [...output.matchAll(pattern)].map(([, title]) => `native: ${title}`)
 }

@@ -1,6 +1,7 @@
 // npm test: sets up what is missing, then everything that must hold: lint and format, the native tests under
 // AddressSanitizer and UndefinedBehaviorSanitizer, and the AVA suite, with its integration tests over every way to the
-// broker. The last line says `N passed, N failed`; a step that fails as a whole counts as one.
+// broker. The last line says `N passed, N failed`, the ones before it name what has failed; a step that fails as a whole
+// counts as one.
 //
 //   node scripts/test.mjs [--core]
 //
@@ -22,7 +23,7 @@ async function step(name, action) {
   } catch (error) {
     console.error(error instanceof Failure ? error.message : error)
     console.error(`✘ ${name}`)
-    counts.failed += 1
+    addCounts(counts, { failed: 1, failures: [name] })
   }
 }
 
