@@ -1,7 +1,8 @@
 import type { Runtime } from '../engine/runtime.js'
 import { FifoQueue } from '../messages/queues.js'
+import type { MqttError } from '../mqtt/errors.js'
 import { queueFull } from './local-errors.js'
-import { CALLER_WAITS, type Operation, SETTLED, WAITING } from './operation.js'
+import { CALLER_LEFT, CALLER_WAITS, type Operation, SETTLED, WAITING } from './operation.js'
 
 /** Operations that were given up may stay in the line, up to this many or half of it. */
 const MOST_GONE = 64
@@ -109,6 +110,15 @@ export class OperationTable {
     operation.hasTurn = false
     this.underWay--
     if (this.line.length > 0) this.serveLine()
+  }
+
+  /** It ends without an answer: its caller is told, if one waits. @param make makes the error */
+  reject(operation: Operation, make: () => MqttError): void {
+    const { caller } = operation
+    operation.caller = CALLER_LEFT
+    if (caller !== CALLER_WAITS) return
+    this.endCall(operation)
+    operation.fail(make)
   }
 
   /** It has had its turn, or needed none, and is over: its number is free. */

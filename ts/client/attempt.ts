@@ -106,7 +106,8 @@ export class Attempt extends Timed implements ConnectionMaker {
 
   private connect(link: Link, settings: ClientSettings): void {
     const { runtime, session, log } = this.context
-    const options = connectOptions(settings, link.fields(runtime.binding), this.resumed, session.state)
+    const state = session.engineState.bytes
+    const options = connectOptions(settings, link.fields(runtime.binding), this.resumed, state)
     this.identifier = options.identifier
     this.connection = Connection.open(this.context, options, link, this)
     log?.sendingConnect(options, settings.properties)

@@ -16,12 +16,13 @@ import type { Host } from '../reconnect/hosts.js'
 import { type Plan, Reconnector } from '../reconnect/reconnector.js'
 import { Session } from '../session/session.js'
 import { type Callable, CallSite } from '../support/call-site.js'
-import { clearTimeout, queueMicrotask, setTimeout } from '../support/clock.js'
+import { queueMicrotask, setTimeout } from '../support/clock.js'
 import { LONGEST_TIMER } from '../support/deadlines.js'
 import { type StateChange, StateLog } from '../telemetry/client-states.js'
 import { PacketLog } from '../telemetry/packet-log.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { Attempt, type AttemptOwner } from './attempt.js'
+import { abandon, IDLE, type Life } from './life.js'
 
 /** What a client's options, and its members that can be set, say about its calls and attempts. */
 export interface LifecyclePolicy extends CallPolicy {
@@ -30,22 +31,6 @@ export interface LifecyclePolicy extends CallPolicy {
   /** There is a connection. @param hasSession whether its broker knows the session */
   onConnected(hasSession: boolean): void
 }
-
-/** What a client is doing, and what there is while it does. `call` is the pending `connect()`; null when coming back. */
-type Life =
-  | { readonly is: 'idle' }
-  | { readonly is: 'loading'; readonly call: PendingCall }
-  | { readonly is: 'trying'; readonly call: PendingCall | null; readonly attempt: Attempt }
-  | { readonly is: 'pausing'; readonly call: PendingCall | null; readonly timer: NodeJS.Timeout }
-  | { readonly is: 'connected'; readonly host: Host; readonly connection: Connection }
-  | {
-      readonly is: 'disconnecting'
-      readonly host: Host
-      readonly connection: Connection
-      readonly disconnection: PendingCall
-    }
-
-const IDLE: Life = { is: 'idle' }
 
 /**
  * The life of one client: it connects, is connected, disconnects or loses the connection, comes back by itself if its
@@ -96,7 +81,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   reauthenticate(data: Uint8Array | null, timeout: number, entry: Callable): Promise<void> {
     const { life } = this
     if (life.is !== 'connected' || !life.connection.isUsable)
-      throw notConnected(this.madeContext?.session.goneWith)
+      throw notConnected(this.madeContext?.session.admission.goneWith)
     return life.connection.reauthenticate(data, timeout, entry)
   }
 
@@ -311,7 +296,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
 
   private giveUp(call: PendingCall, reason: unknown): void {
     const error = toMqttError(reason)
-    if (this.madeContext !== null) this.madeContext.session.goneWith = withoutStack(error)
+    if (this.madeContext !== null) this.madeContext.session.admission.goneWith = withoutStack(error)
     this.setState({ state: 'disconnected', error })
     const make = () =>
       Failure.of(error)?.error() ?? new MqttError(error.message, { code: error.code, cause: error })
@@ -327,24 +312,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   private stop(): PendingCall | null {
     const { life } = this
     this.life = IDLE
-    switch (life.is) {
-      case 'idle':
-        return null
-      case 'loading':
-        return life.call
-      case 'trying':
-        life.attempt.abandon()
-        return life.call
-      case 'pausing':
-        clearTimeout(life.timer)
-        return life.call
-      case 'connected':
-      case 'disconnecting':
-        life.connection.abort()
-        return null
-      default:
-        return life satisfies never
-    }
+    return abandon(life)
   }
 
   /**
@@ -360,7 +328,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     const isGivenUp = cause !== null && this.reconnector !== null
     if (isGivenUp) this.settings.logger.error(`The client has given up connecting again: ${cause.message}`)
     const session = this.madeContext?.session
-    if (session !== undefined) session.goneWith = cause ?? undefined
+    if (session !== undefined) session.admission.goneWith = cause ?? undefined
     session?.end(make, { keepsQueue: keepsQueue && this.reconnector === null, isGivenUp })
     if (!this.inbox.hasEnded) this.inbox.close(cause)
   }

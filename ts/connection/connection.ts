@@ -110,7 +110,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.acknowledgesItself = mustAcknowledge && !manualAcks
     this.authenticator = authentication === null ? null : new Authenticator(authentication, this)
     telemetry.begin(this)
-    session.expectStateOf(number)
+    session.engineState.expectFrom(number)
     runtime.events.listen(number, this)
   }
 
@@ -225,7 +225,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
   left(state: Uint8Array, received: number, sent: number): void {
     this.telemetry.end(this, received, sent)
     const known = this.acknowledgements?.session(state) ?? Uint8Array.from(state)
-    this.session.saveState(this.number, known)
+    this.session.engineState.save(this.number, known)
   }
 
   closed(cause: number, code: number, errno: number, bytes: Buffer): void {

@@ -1,24 +1,24 @@
 import { FAILURE } from '../calls/answers.js'
-import { CALLER_LEFT, CALLER_WAITS, NO_CALLER, QUEUED, SENT } from '../calls/operation.js'
+import { CALLER_WAITS, NO_CALLER, type OperationOwner, QUEUED, SENT } from '../calls/operation.js'
 import type { OperationTable } from '../calls/operation-table.js'
 import type { FiltersCall } from '../calls/subscribe-arguments.js'
-import { CODE_WITHDRAWN, COMMAND_UNSUBSCRIBE } from '../engine/binding.js'
+import { CODE_WITHDRAWN, COMMAND_SUBSCRIBE, COMMAND_UNSUBSCRIBE } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
 import { FifoQueue } from '../messages/queues.js'
 import { MqttError } from '../mqtt/errors.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { receivedReasonCode } from '../mqtt/reason-code.js'
-import type { FilterCall } from './filter-call.js'
+import type { CallSite } from '../support/call-site.js'
+import type { PacketLog } from '../telemetry/packet-log.js'
+import { FilterCall } from './filter-call.js'
 import type { PacketIdentifiers } from './packet-identifiers.js'
 import { filtersRefusal, type MakeError } from './refusals.js'
 import { RememberedSubscriptions, type Renewal } from './remembered-subscriptions.js'
 import type { Continuity, SessionConnection } from './session-connection.js'
 import { type Suspicion, undeliverable } from './suspicion.js'
 
-/** Who makes renewals, and hears what becomes of them. */
-export interface RenewalOwner {
-  /** A call without a caller. */
-  renewal(renewal: Renewal): FilterCall
+/** Who hears what becomes of them. */
+export interface FilterCallsOwner extends OperationOwner {
   /** The client has one subscription less than the program believes. */
   notRenewed(error: MqttError): void
 }
@@ -44,7 +44,8 @@ export class FilterCalls {
     private readonly table: OperationTable,
     private readonly identifiers: PacketIdentifiers | null,
     private readonly suspicion: Suspicion,
-    private readonly owner: RenewalOwner,
+    private readonly log: PacketLog | null,
+    private readonly owner: FilterCallsOwner,
   ) {}
 
   /** Whether some wait to be sent or answered. */
@@ -56,6 +57,18 @@ export class FilterCalls {
   get oldest(): FilterCall | null {
     for (const filters of this.pending) if (filters.phase === SENT) return filters
     return null
+  }
+
+  /**
+   * Makes a call.
+   * @param kind `COMMAND_SUBSCRIBE` or `COMMAND_UNSUBSCRIBE`
+   * @param timeout seconds
+   */
+  start(kind: number, call: FiltersCall, timeout: number, site: CallSite | null): Promise<unknown> {
+    const filters = this.make(kind, call, timeout, site)
+    filters.checkedFor = this.connection?.number ?? 0
+    this.table.enter(filters)
+    return filters.promise
   }
 
   /** A call's turn has come: it is sent as soon as there is a connection. */
@@ -73,7 +86,7 @@ export class FilterCalls {
     this.line = new FifoQueue()
     if (mustSubscribe) {
       for (const renewal of this.subscriptions.renewals(this.suspicion.isCautious)) {
-        this.begin(this.owner.renewal(renewal))
+        this.begin(this.renew(renewal))
       }
     }
     for (const filters of waiting) this.line.put(filters)
@@ -136,6 +149,21 @@ export class FilterCalls {
     this.table.remove(filters)
   }
 
+  private make(kind: number, call: FiltersCall, timeout: number, site: CallSite | null): FilterCall {
+    const number = this.table.nextNumber
+    this.log?.sendingFilters(kind === COMMAND_SUBSCRIBE, call.filters, number)
+    return new FilterCall(this.owner, number, kind, timeout, call, site)
+  }
+
+  /** A call without a caller. */
+  private renew({ call, losses }: Renewal): FilterCall {
+    const filters = this.make(COMMAND_SUBSCRIBE, { ...call, signal: undefined }, Infinity, null)
+    filters.caller = NO_CALLER
+    filters.losses = losses
+    this.table.add(filters)
+    return filters
+  }
+
   /** Sends what may be sent. What finds no packet identifier waits for one. */
   private pump(): void {
     const { connection, line, suspicion } = this
@@ -164,12 +192,8 @@ export class FilterCalls {
   }
 
   private reject(filters: FilterCall, make: MakeError): void {
-    const { caller } = filters
-    filters.caller = CALLER_LEFT
     this.forget(filters)
-    if (caller !== CALLER_WAITS) return
-    this.table.endCall(filters)
-    filters.fail(make)
+    this.table.reject(filters, make)
   }
 
   private freeIdentifier(filters: FilterCall): void {

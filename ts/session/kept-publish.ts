@@ -1,20 +1,13 @@
 import { CALLER_WAITS, Operation, type OperationOwner, SENT } from '../calls/operation.js'
 import type { PublishCall } from '../calls/publish-arguments.js'
-import {
-  COMMAND_PUBLISH,
-  LARGE_FROM,
-  MESSAGE_DUP,
-  MESSAGE_RETAIN,
-  PUBLISH_STAGED,
-} from '../engine/binding.js'
+import { COMMAND_PUBLISH, MESSAGE_DUP, MESSAGE_RETAIN } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
 import { byteLength } from '../support/bytes.js'
 import type { CallSite } from '../support/call-site.js'
 import type { Deadlines } from '../support/deadlines.js'
+import { isLarge, submitPublish } from './publish-command.js'
 import type { Suspect } from './suspicion.js'
 import { withoutAlias } from './topic-alias.js'
-
-const NO_PAYLOAD = new Uint8Array(0)
 
 /** What is left of a publish's time is a multiple of so many seconds. */
 const LEFT_STEP = 0.1
@@ -40,7 +33,7 @@ export interface Content {
   readonly retain: boolean
 }
 
-/** The same for one connection: a topic alias of the caller's means nothing to another one. */
+/** The properties for one connection: a topic alias of the caller's means nothing to another one. */
 interface Aliased {
   readonly connection: number
   readonly properties: Uint8Array
@@ -126,19 +119,13 @@ export class KeptPublish extends Operation implements Suspect {
     if (this.isPatient && this.caller === CALLER_WAITS && this.list === null) {
       runtime.deadlines.add(this, this.timeLeft)
     }
+    const { number, identifier, aliased } = this
     const { topic, properties, payload, retain } = this.content as Content
-    const isStaged = isLarge(payload)
-    const flags =
-      this.qos |
-      (retain ? MESSAGE_RETAIN : 0) |
-      (this.memory === KNOWN ? MESSAGE_DUP : 0) |
-      (isStaged ? PUBLISH_STAGED : 0)
-    const { commands } = runtime
-    const { aliased } = this
+    const flags = this.qos | (retain ? MESSAGE_RETAIN : 0) | (this.memory === KNOWN ? MESSAGE_DUP : 0)
     const sent = aliased !== null && aliased.connection === connection ? aliased.properties : properties
-    const own = isStaged ? NO_PAYLOAD : payload
-    commands.publish(connection, this.number, this.identifier, flags, topic, sent, own)
-    if (isStaged) runtime.stageKept(payload)
+    if (submitPublish(runtime, connection, number, identifier, flags, topic, sent, payload)) {
+      runtime.stageKept(payload)
+    }
     this.phase = SENT
     runtime.changed()
   }
@@ -163,11 +150,6 @@ function copyOf(payload: Uint8Array): Buffer {
 /** The same of what belongs to us. */
 export function keptContent(content: Content, runtime: Runtime): Content {
   return isLarge(content.payload) ? { ...content, payload: runtime.keep(content.payload) } : content
-}
-
-/** Whether the payload is large enough not to be copied from command to packet. */
-export function isLarge(payload: string | Uint8Array): payload is Uint8Array {
-  return typeof payload !== 'string' && byteLength(payload) >= LARGE_FROM
 }
 
 /** The bytes of a topic, properties and a payload. */

@@ -1,7 +1,8 @@
 import { queueFull } from '../calls/local-errors.js'
+import type { PublishCall } from '../calls/publish-arguments.js'
 import type { MqttCodeError } from '../mqtt/errors.js'
 import type { OfflineQueueSettings } from '../options/offline-queue-options.js'
-import type { KeptPublish } from './kept-publish.js'
+import { type KeptPublish, sizeOf } from './kept-publish.js'
 
 /** The messages that were published without a connection and have not been sent since, with their bounds. */
 export class OfflineQueue {
@@ -22,12 +23,13 @@ export class OfflineQueue {
 
   /**
    * Makes room for a message.
-   * @param size the bytes of its topic, payload and properties
    * @param drop drops a message, the oldest one, with the reason for it
    * @throws {MqttCodeError} `[code:15] Message queue full.`
    */
-  makeRoom(size: number, drop: (message: KeptPublish, why: () => MqttCodeError) => void): void {
+  makeRoom(call: PublishCall, drop: (message: KeptPublish, why: () => MqttCodeError) => void): void {
     const { maxMessages, maxBytes, overflow } = this.settings
+    const { topic, encodedProperties: properties, payload } = call
+    const size = sizeOf({ topic, properties, payload })
     const isFull = () => this.messages.size >= maxMessages || this.bytes + size > maxBytes
     if (!isFull()) return
     if (overflow === 'reject' || size > maxBytes) throw queueFull()

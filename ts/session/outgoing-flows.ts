@@ -22,7 +22,9 @@ import { FORGOTTEN, type KeptPublish, KNOWN, UNKNOWN } from './kept-publish.js'
 import type { OfflineQueue } from './offline-queue.js'
 import type { PacketIdentifiers } from './packet-identifiers.js'
 import { type MakeError, publishRefusal } from './refusals.js'
+import { SecondHalves } from './second-halves.js'
 import type { SessionConnection } from './session-connection.js'
+import type { FlowRecord, StoredSession } from './store-records.js'
 import { type Suspicion, undeliverable } from './suspicion.js'
 
 /**
@@ -38,21 +40,14 @@ const MOST_REPEATED = 256 * 1024
  * Each is kept until it is acknowledged. Each connection is given all of them from the first one on, at most
  * `maxInflightMessages` and the broker's Receive Maximum at a time, whose packet identifiers are chosen here: as
  * repetitions (DUP) if the broker has the session, as new ones if not. A QoS 2 publish whose PUBREC has come goes on with
- * PUBREL. One that its caller gave up is not sent again; if it is of QoS 2 and was sent, its flow is completed by PUBREL,
- * or the broker would take the next message with that identifier for its repetition.
- *
- * With a store PUBREL waits until the store knows that only the second half is left: a program that ends in between would
- * find the message there, and send what the broker has passed on already a second time.
+ * PUBREL (`SecondHalves`). One that its caller gave up is not sent again.
  */
 export class OutgoingFlows implements JournalOwner {
   /** Null without a store. */
   readonly journal: Journal | null
+  readonly halves: SecondHalves
   private connection: SessionConnection | null = null
   private readonly list = new FlowList()
-  /** QoS 2 flows of which the second half is left, in the order of their PUBREC (MQTT-4.6.0-4). */
-  private readonly halves = new Set<KeptPublish>()
-  /** Those of them whose PUBREL the connection has not been given, in the same order. */
-  private unreleased: KeptPublish[] = []
 
   /** What comes before them on this connection has left: they may be sent. */
   private isTurn = false
@@ -76,6 +71,7 @@ export class OutgoingFlows implements JournalOwner {
     private readonly warn: (text: string) => void,
   ) {
     this.journal = store === null ? null : new Journal(store, this)
+    this.halves = new SecondHalves(runtime, this.journal, suspicion)
   }
 
   /** A publish comes in: it is sent as soon as there is a connection that has room for it. */
@@ -86,26 +82,13 @@ export class OutgoingFlows implements JournalOwner {
   }
 
   /**
-   * The store has it from an older program.
-   * @param identifier 0 if it was never sent
+   * Takes in what the store has from an older program. What was published meanwhile comes after it.
+   * @param make makes the flow of a record
    */
-  restore(flow: KeptPublish, identifier: number): void {
-    flow.caller = NO_CALLER
-    this.table.add(flow)
-    this.table.unacknowledged++
-    flow.storedIdentifier = identifier
-    if (identifier !== 0) {
-      this.identifiers.reserve(identifier)
-      flow.identifier = identifier
-      flow.memory = KNOWN
-    }
-    if (flow.content === null) {
-      flow.phase = RECEIVED
-      flow.isReleasable = true
-      this.halves.add(flow)
-    } else {
-      this.list.prepend(flow)
-    }
+  restore({ flows, last }: StoredSession, make: (record: FlowRecord) => KeptPublish): void {
+    for (const record of flows) if (record.content === null) this.restoreFlow(record, make)
+    for (const record of flows.toReversed()) if (record.content !== null) this.restoreFlow(record, make)
+    this.journal?.begin(last)
   }
 
   /** There is a connection: what was received goes on. */
@@ -114,17 +97,11 @@ export class OutgoingFlows implements JournalOwner {
     this.window = Math.min(this.maxInflight, connection.limits?.receiveMaximum ?? WINDOW_LIMIT, WINDOW_LIMIT)
     if (!hasSession) this.forgetSession()
     this.inflight = this.halves.size
-    this.unreleased = [...this.halves]
-    this.pumpReleases()
+    this.halves.connected(connection)
   }
 
   get isEmpty(): boolean {
-    return this.list.first === null && this.halves.size === 0
-  }
-
-  /** Whether a second half waits for its PUBCOMP. */
-  get isReleasing(): boolean {
-    return this.halves.size > 0
+    return this.list.first === null && !this.halves.isBusy
   }
 
   /** Gives the connection all flows, from the first one on. */
@@ -141,31 +118,20 @@ export class OutgoingFlows implements JournalOwner {
     return null
   }
 
-  /** The same of second halves. */
-  get oldestHalf(): KeptPublish | null {
-    for (const half of this.halves) if (half.phase === RELEASED) return half
-    return null
-  }
-
   /**
    * Gives up a flow for which the broker has ended too many connections; there is no connection.
    * @returns what is said about it
    */
   giveUpOn(flow: KeptPublish, make: MakeError): MqttError {
-    const { losses, caller, content } = flow
+    const { losses, content } = flow
     const error = () => undeliverable('publish', losses, make())
     const isSetAside = this.journal !== null && content !== null
     if (isSetAside) this.journal?.setAside(flow)
     this.warn(isSetAside ? `${error().message}. It is set aside in the store` : error().message)
-    flow.caller = CALLER_LEFT
     flow.losses = 0
-    this.offline?.remove(flow)
     if (content === null) this.forget(flow)
     else this.discard(flow)
-    if (caller === CALLER_WAITS) {
-      this.table.endCall(flow)
-      flow.fail(error)
-    }
+    this.table.reject(flow, error)
     return error()
   }
 
@@ -173,18 +139,13 @@ export class OutgoingFlows implements JournalOwner {
   lose(make: MakeError): void {
     this.connection = null
     this.isTurn = false
-    this.unreleased = []
     this.inflight = this.prepared = this.repeating = 0
     for (let flow = this.list.first; flow !== null; ) {
       const { next } = flow
       this.loseFlow(flow, make)
       flow = next
     }
-    for (const half of this.halves) {
-      half.phase = RECEIVED
-      half.memory = KNOWN
-      half.pause(this.runtime.deadlines)
-    }
+    this.halves.lose()
   }
 
   /**
@@ -201,7 +162,7 @@ export class OutgoingFlows implements JournalOwner {
     }
     this.list.remove(flow)
     this.forget(flow)
-    if (this.unreleased.length > 0) this.pumpReleases()
+    this.halves.pump()
     this.pump()
     // A broker that was told twice to release has done so.
     return code === PACKET_IDENTIFIER_NOT_FOUND && flow.memory === KNOWN ? 0 : code
@@ -211,9 +172,7 @@ export class OutgoingFlows implements JournalOwner {
   received(flow: KeptPublish): void {
     this.countRepetition(flow)
     this.list.remove(flow)
-    this.keepHalf(flow)
-    if (this.journal === null) flow.phase = RELEASED
-    else this.unreleased.push(flow)
+    this.halves.received(flow)
   }
 
   /**
@@ -221,21 +180,19 @@ export class OutgoingFlows implements JournalOwner {
    * its identifier.
    */
   discard(flow: KeptPublish): void {
+    this.offline?.remove(flow)
     this.list.remove(flow)
     if (flow.phase === PREPARED) this.prepared--
     if (flow.memory !== KNOWN || flow.qos < 2) {
       this.forget(flow)
       return
     }
-    this.keepHalf(flow)
-    if (this.connection === null) return
-    this.inflight++
-    this.unreleased.push(flow)
-    this.pumpReleases()
+    if (this.connection !== null) this.inflight++
+    this.halves.complete(flow)
   }
 
   onStored(): void {
-    this.pumpReleases()
+    this.halves.pump()
     this.pump()
   }
 
@@ -249,7 +206,7 @@ export class OutgoingFlows implements JournalOwner {
       // Whoever waits for it is not to wait for a store that does not work.
       flow.isReleasable = flow.content === null
     }
-    this.pumpReleases()
+    this.halves.pump()
     if (isUnheard || flows.length === 0) this.warn(`The store failed: ${cause}`)
   }
 
@@ -310,25 +267,6 @@ export class OutgoingFlows implements JournalOwner {
     return true
   }
 
-  /** Sends the PUBRELs that may be sent, in the order of their PUBRECs (MQTT-4.6.0-4). */
-  private pumpReleases(): void {
-    if (this.connection === null) return
-    let count = 0
-    for (const half of this.unreleased) {
-      const isThere = this.halves.has(half)
-      if (isThere && (!half.isReleasable || (this.suspicion.isCautious && this.oldestHalf !== null))) break
-      count++
-      if (isThere) this.release(half, this.connection)
-    }
-    this.unreleased.splice(0, count)
-  }
-
-  private release(half: KeptPublish, { number }: SessionConnection): void {
-    this.runtime.commands.release(number, half.number, half.identifier)
-    this.runtime.changed()
-    half.phase = RELEASED
-  }
-
   /** What a loss does to a flow in the list. */
   private loseFlow(flow: KeptPublish, make: MakeError): void {
     switch (flow.phase) {
@@ -360,22 +298,25 @@ export class OutgoingFlows implements JournalOwner {
 
   /** It ends without an answer. */
   private reject(flow: KeptPublish, make: MakeError): void {
-    const { caller } = flow
-    flow.caller = CALLER_LEFT
-    this.offline?.remove(flow)
     this.discard(flow)
-    if (caller !== CALLER_WAITS) return
-    this.table.endCall(flow)
-    flow.fail(make)
+    this.table.reject(flow, make)
   }
 
-  /** Only the second half of a QoS 2 flow is left. */
-  private keepHalf(flow: KeptPublish): void {
-    flow.phase = RECEIVED
-    flow.isReleasable = this.journal === null
-    flow.content = null
-    this.halves.add(flow)
-    this.journal?.put(flow)
+  private restoreFlow(record: FlowRecord, make: (record: FlowRecord) => KeptPublish): void {
+    const { identifier, content } = record
+    const isFree = identifier !== 0 && !this.identifiers.isUsed(identifier)
+    if (content === null && !isFree) return
+    const flow = make(record)
+    this.table.add(flow)
+    this.table.unacknowledged++
+    flow.storedIdentifier = 0
+    if (isFree) {
+      this.identifiers.reserve(identifier)
+      flow.identifier = flow.storedIdentifier = identifier
+      flow.memory = KNOWN
+    }
+    if (content === null) this.halves.restore(flow)
+    else this.list.prepend(flow)
   }
 
   private forget(flow: KeptPublish): void {
@@ -392,13 +333,9 @@ export class OutgoingFlows implements JournalOwner {
 
   /** The broker has no session: what it has not acknowledged is new to it. */
   private forgetSession(): void {
-    for (const half of this.halves) {
-      const { caller } = half
-      half.caller = CALLER_LEFT
+    for (const half of this.halves.all()) {
       this.forget(half)
-      if (caller !== CALLER_WAITS) continue
-      this.table.endCall(half)
-      half.fail(unknownOutcome)
+      this.table.reject(half, unknownOutcome)
     }
     for (let flow = this.list.first; flow !== null; flow = flow.next) {
       if (flow.memory === KNOWN) flow.memory = FORGOTTEN

@@ -1,12 +1,9 @@
 import { FAILURE, settle } from '../calls/answers.js'
-import { aliasRefusal } from '../calls/broker-limits.js'
-import { notConnected } from '../calls/local-errors.js'
 import {
   CALLER_LEFT,
   CALLER_WAITS,
   NO_CALLER,
   Operation,
-  type OperationOwner,
   PREPARED,
   QUEUED,
   RECEIVED,
@@ -19,13 +16,7 @@ import {
 import { type CallPolicy, OperationTable } from '../calls/operation-table.js'
 import type { PublishCall } from '../calls/publish-arguments.js'
 import type { FiltersCall } from '../calls/subscribe-arguments.js'
-import {
-  COMMAND_PUBLISH,
-  COMMAND_SUBSCRIBE,
-  COMMAND_UNSUBSCRIBE,
-  MESSAGE_RETAIN,
-  PUBLISH_STAGED,
-} from '../engine/binding.js'
+import { COMMAND_PUBLISH, COMMAND_SUBSCRIBE, COMMAND_UNSUBSCRIBE } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
 import type { MqttError } from '../mqtt/errors.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
@@ -35,21 +26,21 @@ import { USUAL_DELIVERY_LOSSES } from '../options/reconnect-options.js'
 import type { Callable } from '../support/call-site.js'
 import type { PacketLog } from '../telemetry/packet-log.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { Admission } from './admission.js'
+import { EngineState } from './engine-state.js'
 import { FilterCall } from './filter-call.js'
-import { FilterCalls, type RenewalOwner } from './filter-calls.js'
-import { type Content, contentOf, isLarge, KeptPublish, keptContent, sizeOf } from './kept-publish.js'
+import { FilterCalls, type FilterCallsOwner } from './filter-calls.js'
+import { HeldPublishes } from './held-publishes.js'
+import { contentOf, KeptPublish, keptContent } from './kept-publish.js'
 import { OfflineQueue } from './offline-queue.js'
 import { OutgoingFlows } from './outgoing-flows.js'
 import { PacketIdentifiers } from './packet-identifiers.js'
+import { submitCall } from './publish-command.js'
 import { Receipts } from './receipts.js'
-import { type MakeError, publishRefusal } from './refusals.js'
-import type { Renewal } from './remembered-subscriptions.js'
+import type { MakeError } from './refusals.js'
 import type { Continuity, SessionConnection, SessionEnd } from './session-connection.js'
 import { type FlowRecord, keyOf, readStore } from './store-records.js'
 import { Suspicion } from './suspicion.js'
-import { BoundAliases } from './topic-alias.js'
-
-const NO_PAYLOAD = new Uint8Array(0)
 
 /**
  * The calls of a client, over all its connections, and what MQTT calls the session state of a client.
@@ -59,30 +50,21 @@ const NO_PAYLOAD = new Uint8Array(0)
  * again (`FilterCalls`), and new calls wait for the next connection. If not, everything rejects. A publish of QoS 0 that
  * a connection was given outlives none.
  */
-export class Session implements OperationOwner, RenewalOwner {
+export class Session implements FilterCallsOwner {
   /** Incoming messages of QoS 2, as the store has them; null without one. */
   readonly receipts: Receipts | null
-  /** Why there is no connection and will be none unless `connect()` is called, where that was not asked for. */
-  goneWith: MqttError | undefined
-  private open: SessionConnection | null = null
-  /** There is no connection, but there will be one: calls may wait for it. */
-  private isGap = false
-  /** The client has given up coming back: nothing waits for a connection, whatever the options say. */
-  private hasGivenUp = false
+  /** What each connection's engine leaves to the next one. */
+  readonly engineState: EngineState
+  readonly admission: Admission
   private readonly suspicion: Suspicion
-  private readonly aliases = new BoundAliases()
   private readonly outlivesConnections: boolean
   private readonly table: OperationTable
   private readonly flows: OutgoingFlows
   private readonly filters: FilterCalls
-  /** Publishes of QoS 0 that wait for a connection. */
-  private readonly held = new Set<KeptPublish>()
+  private readonly held: HeldPublishes
   private readonly identifiers = new PacketIdentifiers()
   private readonly offline: OfflineQueue | null
   private isLoaded = false
-  /** What the last connection's engine knew of incoming messages, and which connection that was. */
-  private engineState: Uint8Array | undefined
-  private engineStateOf = 0
 
   /** @param report tells of what has become of something for which nobody waits */
   constructor(
@@ -97,6 +79,7 @@ export class Session implements OperationOwner, RenewalOwner {
     const warn = (text: string) => settings.logger.warn(text)
     this.outlivesConnections = reconnect !== null || offlineQueue !== null || store !== null
     this.offline = offlineQueue === null ? null : new OfflineQueue(offlineQueue)
+    this.admission = new Admission(this.offline)
     const table = new OperationTable(runtime, policy, (operation) => this.begin(operation))
     this.table = table
     const { identifiers, offline } = this
@@ -111,10 +94,12 @@ export class Session implements OperationOwner, RenewalOwner {
       this.suspicion,
       warn,
     )
+    this.held = new HeldPublishes(runtime, table, offline)
     const chosen = this.outlivesConnections ? identifiers : null
-    this.filters = new FilterCalls(runtime, table, chosen, this.suspicion, this)
+    this.filters = new FilterCalls(runtime, table, chosen, this.suspicion, log, this)
     const { journal } = this.flows
     this.receipts = journal === null ? null : new Receipts(journal)
+    this.engineState = new EngineState(this.receipts)
   }
 
   /** QoS 1 and 2 publishes that the broker has not acknowledged. */
@@ -139,13 +124,16 @@ export class Session implements OperationOwner, RenewalOwner {
    */
   publish(call: PublishCall, timeout: number, entry: Callable): Promise<void> {
     const { qos, signal } = call
-    const { open, offline, runtime, table } = this
-    const isOffline = this.checkPublishable(call)
+    const { admission, offline, runtime, table } = this
+    const isOffline = admission.checkPublish(call)
     if (timeout <= 0) throw timedOut()
+    if (isOffline) offline?.makeRoom(call, (oldest, why) => this.reject(oldest, why))
     if (qos > 0) table.checkRoom()
     const number = table.nextNumber
+    const open = admission.connection
     const isKept = (qos > 0 && this.outlivesConnections) || open === null || table.isBusy
-    const content = isKept ? contentOf(call, runtime) : this.submit(call, number, open.number)
+    const content = isKept ? contentOf(call, runtime) : null
+    if (!isKept) submitCall(runtime, open.number, number, call)
     this.log?.sendingPublish(call, number, this.settings.protocol === ProtocolVersion.V5)
     const site = runtime.callSite(entry)
     if (content === null) {
@@ -167,13 +155,13 @@ export class Session implements OperationOwner, RenewalOwner {
 
   /** @throws as `publish()` */
   subscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<ReasonCode[]> {
-    this.checkUsable()?.limits?.checkSubscribe(call)
+    this.admission.checkFilters()?.limits?.checkSubscribe(call)
     return this.startFilters(COMMAND_SUBSCRIBE, call, timeout, entry) as Promise<ReasonCode[]>
   }
 
   /** @throws as `publish()` */
   unsubscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<void> {
-    this.checkUsable()?.limits?.checkFiltersSize(call, 0)
+    this.admission.checkFilters()?.limits?.checkFiltersSize(call, 0)
     return this.startFilters(COMMAND_UNSUBSCRIBE, call, timeout, entry) as Promise<void>
   }
 
@@ -184,21 +172,16 @@ export class Session implements OperationOwner, RenewalOwner {
   async load(): Promise<void> {
     const { store, logger } = this.settings
     if (store === null || this.isLoaded) return
-    const { flows, received, last } = await readStore(store, (text) => logger.warn(text))
+    const stored = await readStore(store, (text) => logger.warn(text))
     if (this.isLoaded) return
     this.isLoaded = true
-    for (const identifier of received) this.receipts?.restore(identifier)
-    for (const record of flows) if (record.content === null) this.restore(record)
-    // What was published meanwhile comes after what is in the store.
-    for (const record of flows.toReversed()) if (record.content !== null) this.restore(record)
-    this.flows.journal?.begin(last)
+    for (const identifier of stored.received) this.receipts?.restore(identifier)
+    this.flows.restore(stored, (record) => this.remade(record))
   }
 
   /** The broker has accepted a connection. */
   connected(connection: SessionConnection, continuity: Continuity): void {
-    this.open = connection
-    this.goneWith = undefined
-    this.isGap = this.hasGivenUp = false
+    this.admission.connected(connection)
     if (!continuity.hasSession) this.receipts?.clear()
     this.flows.connected(connection, continuity.hasSession)
     this.filters.connected(connection, continuity)
@@ -232,11 +215,11 @@ export class Session implements OperationOwner, RenewalOwner {
    * @param isWanted whether the client has ended it itself
    */
   lose(connection: SessionConnection, make: MakeError, isWanted: boolean): void {
-    if (this.open !== connection) return
-    this.open = null
+    if (this.admission.connection !== connection) return
+    this.admission.lost()
     if (!this.outlivesConnections) this.end(make, { keepsQueue: false, isGivenUp: false })
     const { flows, filters } = this
-    const oldest = flows.oldestHalf ?? filters.oldest ?? flows.oldest
+    const oldest = flows.halves.oldest ?? filters.oldest ?? flows.oldest
     const suspect = isWanted || !this.outlivesConnections ? null : oldest
     const isOver = this.suspicion.blame(suspect)
     const lost = this.table.all()
@@ -253,8 +236,7 @@ export class Session implements OperationOwner, RenewalOwner {
 
   /** A connection is being made, or will be: calls may wait for it. */
   wait(): void {
-    this.isGap = true
-    this.hasGivenUp = false
+    this.admission.wait()
   }
 
   /**
@@ -262,8 +244,7 @@ export class Session implements OperationOwner, RenewalOwner {
    * there, and is sent by the next connection; anything else is given up.
    */
   end(make: MakeError, { keepsQueue, isGivenUp }: SessionEnd): void {
-    this.isGap = false
-    this.hasGivenUp = isGivenUp
+    this.admission.end(isGivenUp)
     const all = this.table.all()
     for (const operation of all) {
       if (operation.phase !== WAITING) continue
@@ -283,39 +264,6 @@ export class Session implements OperationOwner, RenewalOwner {
     return this.flows.journal?.stored() ?? null
   }
 
-  /**
-   * The next connection's engine is to know what the last one's did of incoming messages; after the program has begun,
-   * what the store has. Undefined for nothing.
-   */
-  get state(): Uint8Array | undefined {
-    return this.engineState ?? this.receipts?.state ?? undefined
-  }
-
-  /**
-   * What a connection's engine leaves. One that was broken off may end after the next one has begun, which has its own
-   * state by then.
-   */
-  saveState(connection: number, state: Uint8Array): void {
-    if (connection < this.engineStateOf) return
-    this.engineState = state
-  }
-
-  /** A connection is being made: what older ones leave is of no interest from now on. */
-  expectStateOf(connection: number): void {
-    this.engineStateOf = connection
-  }
-
-  renewal({ call, losses }: Renewal): FilterCall {
-    const number = this.table.nextNumber
-    const unsignalled = { ...call, signal: undefined }
-    const filters = new FilterCall(this, number, COMMAND_SUBSCRIBE, Infinity, unsignalled, null)
-    filters.caller = NO_CALLER
-    filters.losses = losses
-    this.table.add(filters)
-    this.log?.sendingFilters(true, call.filters, number)
-    return filters
-  }
-
   notRenewed(error: MqttError): void {
     this.settings.logger.warn(error.message)
     this.report(error)
@@ -323,6 +271,7 @@ export class Session implements OperationOwner, RenewalOwner {
 
   giveUp(operation: Operation): void {
     const { phase } = operation
+    const { connection } = this.admission
     switch (phase) {
       case WAITING:
         operation.caller = CALLER_LEFT
@@ -335,7 +284,7 @@ export class Session implements OperationOwner, RenewalOwner {
         break
       case SENT:
         this.leave(operation)
-        if (this.open !== null) this.runtime.commands.cancel(this.open.number, operation.number)
+        if (connection !== null) this.runtime.commands.cancel(connection.number, operation.number)
         this.runtime.changed()
         break
       case RECEIVED:
@@ -354,30 +303,14 @@ export class Session implements OperationOwner, RenewalOwner {
    * What comes earlier has to be answered first while the client is cautious.
    */
   private proceed(): void {
-    const { open, filters, flows, held, suspicion } = this
-    if (open === null) return
-    if (suspicion.isCautious && flows.isReleasing) return
+    const { admission, filters, flows, held, suspicion } = this
+    if (admission.connection === null) return
+    if (suspicion.isCautious && flows.halves.isBusy) return
     filters.repeat()
     if (suspicion.isCautious && filters.isBusy) return
-    for (const publish of held) this.sendHeld(publish, open)
-    held.clear()
+    held.sendAll(admission.connection)
     flows.repeat()
     if (flows.isEmpty) suspicion.clear()
-  }
-
-  /**
-   * Writes a publish that need not be kept into the batch.
-   * @returns null: it is not kept
-   */
-  private submit(call: PublishCall, number: number, connection: number): Content | null {
-    const { topic, encodedProperties, payload, qos, retain } = call
-    const { runtime } = this
-    const isStaged = isLarge(payload)
-    const flags = qos | (retain ? MESSAGE_RETAIN : 0) | (isStaged ? PUBLISH_STAGED : 0)
-    const own = isStaged ? NO_PAYLOAD : payload
-    runtime.commands.publish(connection, number, 0, flags, topic, encodedProperties, own)
-    if (isStaged) runtime.stage(payload)
-    return null
   }
 
   /** Its turn has come, or it has none to wait for. */
@@ -388,7 +321,8 @@ export class Session implements OperationOwner, RenewalOwner {
 
   private takeTurn(operation: Operation): void {
     const { runtime } = this
-    const waits = this.open === null && operation instanceof KeptPublish && operation.isPatient
+    const waits =
+      this.admission.connection === null && operation instanceof KeptPublish && operation.isPatient
     if (!waits) runtime.deadlines.add(operation, operation.timeout)
     runtime.changed()
     this.table.takeTurn(operation)
@@ -410,72 +344,14 @@ export class Session implements OperationOwner, RenewalOwner {
       this.filters.begin(operation)
     } else if (this.isFlow(operation)) {
       this.flows.begin(operation)
-    } else if (this.open !== null) {
-      this.sendHeld(operation as KeptPublish, this.open)
     } else {
-      operation.phase = QUEUED
-      this.held.add(operation as KeptPublish)
+      this.held.begin(operation as KeptPublish, this.admission.connection)
     }
-  }
-
-  private sendHeld(publish: KeptPublish, connection: SessionConnection): void {
-    const refused = publishRefusal(publish, connection)
-    if (refused !== null) {
-      this.reject(publish, refused)
-      return
-    }
-    this.offline?.remove(publish)
-    publish.send(this.runtime, connection.number)
   }
 
   private startFilters(kind: number, call: FiltersCall, timeout: number, entry: Callable): Promise<unknown> {
     if (timeout <= 0) throw timedOut()
-    const number = this.table.nextNumber
-    this.log?.sendingFilters(kind === COMMAND_SUBSCRIBE, call.filters, number)
-    const filters = new FilterCall(this, number, kind, timeout, call, this.runtime.callSite(entry))
-    filters.checkedFor = this.open?.number ?? 0
-    this.table.enter(filters)
-    return filters.promise
-  }
-
-  /**
-   * Whether a publish can be made.
-   * @returns whether it goes to the offline queue
-   * @throws {MqttError} the broker does not take it, there is no room for it, or no connection
-   */
-  private checkPublishable(call: PublishCall): boolean {
-    const { open, offline } = this
-    if (open !== null) {
-      if (!open.isUsable) throw notConnected(this.goneWith)
-      open.limits?.checkPublish(call)
-      if (call.properties !== undefined) this.checkAlias(call, open.number)
-      return false
-    }
-    const isOffline = offline?.takes(call.qos) === true && !this.hasGivenUp
-    if (!isOffline && !this.isGap) throw notConnected(this.goneWith)
-    if (call.topic === '') throw aliasRefusal()
-    if (!isOffline) return false
-    const { topic, encodedProperties: properties, payload } = call
-    offline?.makeRoom(sizeOf({ topic, properties, payload }), (oldest, why) => this.reject(oldest, why))
-    return true
-  }
-
-  /** @throws {MqttCodeError} `[code:148]`: the alias of an empty topic was not bound on this connection */
-  private checkAlias({ topic, properties }: PublishCall, connection: number): void {
-    const alias = properties?.topicAlias
-    if (alias === undefined) return
-    if (topic !== '') this.aliases.bind(connection, alias)
-    else if (!this.aliases.has(connection, alias)) throw aliasRefusal()
-  }
-
-  /**
-   * The connection, for a call; null while it has to wait for one.
-   * @throws {MqttCodeError} `[code:4] The client is not currently connected.`
-   */
-  private checkUsable(): SessionConnection | null {
-    const { open } = this
-    if (open === null ? !this.isGap : !open.isUsable) throw notConnected(this.goneWith)
-    return open
+    return this.filters.start(kind, call, timeout, this.runtime.callSite(entry))
   }
 
   /** Whether it is a publish that `OutgoingFlows` has. */
@@ -491,42 +367,31 @@ export class Session implements OperationOwner, RenewalOwner {
 
   /** It ends without an answer, and the connection does not have it. */
   private reject(operation: Operation, make: MakeError): void {
-    const { caller } = operation
-    operation.caller = CALLER_LEFT
     this.forget(operation)
-    if (caller !== CALLER_WAITS) return
-    this.table.endCall(operation)
-    operation.fail(make)
+    this.table.reject(operation, make)
   }
 
   private forget(operation: Operation): void {
-    if (operation instanceof FilterCall) {
-      this.filters.forget(operation)
-      return
-    }
-    if (operation instanceof KeptPublish) {
-      this.offline?.remove(operation)
-      this.held.delete(operation)
-    }
-    if (this.isFlow(operation)) this.flows.discard(operation)
+    if (operation instanceof FilterCall) this.filters.forget(operation)
+    else if (this.isFlow(operation)) this.flows.discard(operation)
+    else if (operation instanceof KeptPublish) this.held.forget(operation)
     else this.table.remove(operation)
   }
 
   /** The next connection sends it, though nobody waits for it any longer. */
   private leaveToStore(flow: KeptPublish, make: MakeError): void {
-    flow.caller = NO_CALLER
     this.offline?.remove(flow)
-    this.table.endCall(flow)
-    flow.fail(make)
+    this.table.reject(flow, make)
+    flow.caller = NO_CALLER
   }
 
-  private restore({ sequence, identifier, qos, content }: FlowRecord): void {
-    const isFree = identifier !== 0 && !this.identifiers.isUsed(identifier)
-    if (content === null && !isFree) return
-    const number = this.table.nextNumber
-    const own = content === null ? null : keptContent(content, this.runtime)
-    const flow = new KeptPublish(this, number, qos, Infinity, undefined, null, own, true, false)
+  /** A flow of an older program's. */
+  private remade({ sequence, qos, content }: FlowRecord): KeptPublish {
+    const { runtime, table } = this
+    const own = content === null ? null : keptContent(content, runtime)
+    const flow = new KeptPublish(this, table.nextNumber, qos, Infinity, undefined, null, own, true, false)
+    flow.caller = NO_CALLER
     flow.key = keyOf(sequence)
-    this.flows.restore(flow, isFree ? identifier : 0)
+    return flow
   }
 }
