@@ -4,8 +4,9 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { fetchProgram, hasApt } from '../deps/debian.mjs'
 import { at, Failure, say } from './steps.mjs'
 
-/** The oldest clang that compiles our sources with Debian's C++ library. */
+/** The oldest clang that compiles our sources with Debian's C++ library, and the release of Debian that has it. */
 const VERSION = 16
+const RELEASE = 'bookworm'
 
 /** What has to be there beside the compiler. */
 const TOOLS = ['ld.lld', 'llvm-ar', 'llvm-nm', 'llvm-objcopy', 'llvm-readelf', 'llvm-strip']
@@ -44,6 +45,7 @@ function fetchClang(folder) {
       probe: '--version',
       others: PACKAGES,
       helpers: TOOLS,
+      release: RELEASE,
     })
     writeFileSync(`${folder}/clang++`, `#!/bin/sh\nexec '${clang}' --driver-mode=g++ "$@"\n`, { mode: 0o755 })
   } catch (error) {

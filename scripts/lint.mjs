@@ -48,7 +48,11 @@ function findTidy() {
   if (!hasApt()) throw new Failure(`clang-tidy was not found.\n${advice}`)
   say("Fetching Debian's clang-tidy-14, into build/tools")
   try {
-    return fetchProgram('clang-tidy-14', { path: 'usr/lib/llvm-14/bin/clang-tidy', probe: '--version' })
+    return fetchProgram('clang-tidy-14', {
+      path: 'usr/lib/llvm-14/bin/clang-tidy',
+      probe: '--version',
+      release: 'bookworm',
+    })
   } catch (error) {
     throw new Failure(`clang-tidy could not be fetched: ${error.message}\n${advice}`)
   }

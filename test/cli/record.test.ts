@@ -87,7 +87,7 @@ test('--speed keeps the distances', async (t) => {
   const { broker, client, folder } = t.context
   const file = join(folder, 'pace.jsonl')
   const start = Date.UTC(2026, 0, 1)
-  const times = [0, 600, 1200]
+  const times = [0, 1_500, 3_000]
   const line = (offset: number) =>
     JSON.stringify({ tst: new Date(start + offset).toISOString(), topic: `pace/${offset}`, payload: 'x' })
   writeFileSync(file, `${times.map(line).join('\n')}\n`)
@@ -100,8 +100,8 @@ test('--speed keeps the distances', async (t) => {
   }
   t.is((await command).code, 0)
   const [first = 0, , last = 0] = arrivals
-  // 1,200 ms at three times the speed; a busy machine may be late, never early.
-  t.true(last - first > 380 && last - first < 3_000, `${last - first} ms`)
+  // 3,000 ms at three times the speed. On a busy machine each may come late, the first one as well.
+  t.true(last - first > 600 && last - first < 2_500, `${last - first} ms`)
 })
 
 test('a file that is there is not overwritten; --append adds to it', async (t) => {

@@ -139,7 +139,7 @@ for (const { name, protocol } of protocols) {
     broker.pause()
     await t.throwsAsync(client.publish('a', '', { qos: 1, timeout: 0.1 }), { message: 'Operation timed out' })
     await t.throwsAsync(client.subscribe('a', { timeout: 0.1 }), { message: 'Operation timed out' })
-    const other = await clientTo(t, broker, { protocol, timeout: 0.2 })
+    const other = await clientTo(t, broker, { protocol, timeout: 1 })
     await t.throwsAsync(other.connect(), { message: 'Operation timed out' })
     const waiting = client.publish('a', 'later', { qos: 1 })
     broker.resume()

@@ -108,8 +108,9 @@ async function orphaned(t: ExecutionContext, options: ClientOptions): Promise<Cl
 }
 
 test('when the attempts are spent everything rejects with the last error', async (t) => {
-  const client = await orphaned(t, { reconnect: { ...reconnect, maxAttempts: 3 } })
+  const { client, peer } = await paired(t, { reconnect: { minDelay: 0.1, maxDelay: 0.1, maxAttempts: 3 } })
   const changes = client.states
+  await peer.close()
   const next = rejection(patience, 'next()', client.messages.next())
   const publishing = rejection(patience, 'publish()', client.publish('a', 'b', { qos: 1 }))
   const subscribing = rejection(patience, 'subscribe()', client.subscribe('a'))
