@@ -28,9 +28,9 @@ export class PostgresStore {
     return new PostgresStore(connection, identifier)
   }
 
-  /** All records, in the order of their keys, a page at a time. */
-  async *load() {
-    for (let last = ''; ; ) {
+  /** The records whose keys come after a key, in their order, a page at a time. */
+  async *load(_warn, after = '') {
+    for (let last = after; ; ) {
       const { rows } = await this.#connection.query(
         'SELECT key, value FROM mqtt_store WHERE client = $1 AND key > $2 ORDER BY key LIMIT $3',
         [this.#identifier, last, PAGE],
@@ -39,6 +39,15 @@ export class PostgresStore {
       if (rows.length < PAGE) return
       last = rows.at(-1).key
     }
+  }
+
+  /** The last key that begins with a prefix: with this method a client reads its records in portions. */
+  async last(prefix) {
+    const { rows } = await this.#connection.query(
+      'SELECT max(key) AS key FROM mqtt_store WHERE client = $1 AND key >= $2 AND key < $2 || chr(127)',
+      [this.#identifier, prefix],
+    )
+    return rows[0].key
   }
 
   /** All changes or none: one statement is one transaction. Of several changes of a key the last one counts. */

@@ -16,7 +16,7 @@ export class MemoryStore implements Store {
   gate: Promise<void> | undefined
   batches = 0
 
-  load(): Iterable<StoreRecord> {
+  load(_warn?: (text: string) => void, _after?: string): Iterable<StoreRecord> {
     return [...this.records].sort(([one], [other]) => (one < other ? -1 : 1))
   }
 
@@ -29,6 +29,28 @@ export class MemoryStore implements Store {
       if (value === null) this.records.delete(key)
       else this.records.set(key, Uint8Array.from(value))
     }
+  }
+}
+
+/** One that a client reads in portions. */
+export class PortionedStore extends MemoryStore {
+  /** Records that were read so far, again and again those that are read again. */
+  read = 0
+  /** What reading throws. */
+  unreadable: Error | undefined
+
+  override *load(_warn?: unknown, after = ''): Iterable<StoreRecord> {
+    for (const record of super.load()) {
+      if (record[0] <= after) continue
+      if (this.unreadable !== undefined) throw this.unreadable
+      this.read++
+      yield record
+    }
+  }
+
+  last(prefix: string): string | null {
+    const keys = [...this.records.keys()].filter((key) => key.startsWith(prefix))
+    return keys.sort().at(-1) ?? null
   }
 }
 

@@ -11,26 +11,37 @@ export class FlowList {
   unprepared: KeptPublish | null = null
   unsent: KeptPublish | null = null
   first: KeptPublish | null = null
-  private last: KeptPublish | null = null
+  last: KeptPublish | null = null
+  /** There are others, not in the list yet, whose place is before `behindGap`, or at the end. */
+  hasGap = false
+  /** The first one that must not be sent before those of the gap; null if there is none. */
+  behindGap: KeptPublish | null = null
 
-  append(flow: KeptPublish): void {
-    flow.phase = QUEUED
-    flow.previous = this.last
-    if (this.last === null) this.first = flow
-    else this.last.next = flow
-    this.last = flow
-    this.unprepared ??= flow
-    this.unsent ??= flow
+  /** The first of those that the connection was given; null if there is none. */
+  get oldestSent(): KeptPublish | null {
+    for (let flow = this.first; flow !== null; flow = flow.next) if (flow.phase === SENT) return flow
+    return null
   }
 
-  /** Puts it before all others; before there is a connection. */
-  prepend(flow: KeptPublish): void {
-    flow.phase = QUEUED
-    flow.next = this.first
-    if (this.first === null) this.last = flow
-    else this.first.previous = flow
-    this.first = flow
-    this.rewind()
+  append(flow: KeptPublish): void {
+    this.link(flow, null)
+    if (this.hasGap) this.behindGap ??= flow
+  }
+
+  /** All that there is comes behind others, which `insert()` brings. */
+  openGap(): void {
+    this.hasGap = true
+    this.behindGap = this.first
+  }
+
+  /** Puts it where the gap is, behind those that were inserted before. */
+  insert(flow: KeptPublish): void {
+    this.link(flow, this.behindGap)
+  }
+
+  closeGap(): void {
+    this.hasGap = false
+    this.behindGap = null
   }
 
   /** Takes it out, if it is in; its phase is to be changed after this. */
@@ -39,6 +50,7 @@ export class FlowList {
     if (phase !== QUEUED && phase !== PREPARED && phase !== SENT) return
     if (this.unprepared === flow) this.unprepared = flow.next
     if (this.unsent === flow) this.unsent = flow.next
+    if (this.behindGap === flow) this.behindGap = flow.next
     if (flow.previous === null) this.first = flow.next
     else flow.previous.next = flow.next
     if (flow.next === null) this.last = flow.previous
@@ -49,5 +61,19 @@ export class FlowList {
   /** Another connection: all are to be sent, from the first one on. */
   rewind(): void {
     this.unprepared = this.unsent = this.first
+  }
+
+  /** @param next the one that it comes before; null to put it at the end */
+  private link(flow: KeptPublish, next: KeptPublish | null): void {
+    flow.phase = QUEUED
+    const previous = next === null ? this.last : next.previous
+    flow.previous = previous
+    flow.next = next
+    if (previous === null) this.first = flow
+    else previous.next = flow
+    if (next === null) this.last = flow
+    else next.previous = flow
+    if (this.unprepared === next) this.unprepared = flow
+    if (this.unsent === next) this.unsent = flow
   }
 }

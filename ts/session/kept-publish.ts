@@ -56,6 +56,8 @@ export class KeptPublish extends Operation implements Suspect {
   /** The key of its record. */
   key = ''
   losses = 0
+  /** What it takes of the memory of the backlog; 0 if it was not read from the store. */
+  backlogBytes = 0
   /** Seconds that are left of its time, if that runs with a connection only. */
   private timeLeft: number
 

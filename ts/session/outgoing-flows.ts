@@ -16,12 +16,13 @@ import { CODE_WITHDRAWN, WINDOW_LIMIT } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
 import { MqttError } from '../mqtt/errors.js'
 import type { Store } from '../store/store.js'
+import { Backlog, type BacklogOwner } from './backlog.js'
 import { FlowList } from './flow-list.js'
 import { Journal, type JournalOwner } from './journal.js'
 import { FORGOTTEN, type KeptPublish, KNOWN, UNKNOWN } from './kept-publish.js'
 import type { OfflineQueue } from './offline-queue.js'
 import type { PacketIdentifiers } from './packet-identifiers.js'
-import { type MakeError, publishRefusal } from './refusals.js'
+import { type MakeError, publishRefusal, unknownOutcome } from './refusals.js'
 import { SecondHalves } from './second-halves.js'
 import type { SessionConnection } from './session-connection.js'
 import type { FlowRecord, StoredSession } from './store-records.js'
@@ -42,9 +43,10 @@ const MOST_REPEATED = 256 * 1024
  * repetitions (DUP) if the broker has the session, as new ones if not. A QoS 2 publish whose PUBREC has come goes on with
  * PUBREL (`SecondHalves`). One that its caller gave up is not sent again.
  */
-export class OutgoingFlows implements JournalOwner {
+export class OutgoingFlows implements JournalOwner, BacklogOwner {
   /** Null without a store. */
   readonly journal: Journal | null
+  private readonly backlog: Backlog | null
   readonly halves: SecondHalves
   private connection: SessionConnection | null = null
   private readonly list = new FlowList()
@@ -58,8 +60,15 @@ export class OutgoingFlows implements JournalOwner {
   private prepared = 0
   /** Bytes of repeated publishes that the connection has. */
   private repeating = 0
+  /** What the store has of an older program has been taken in, at least the first of it. */
+  private isRestored = false
+  /** The broker has lost the session that the store's records are of. */
+  private hasLostSession = false
 
-  /** @param warn tells the logger */
+  /**
+   * @param make makes the flow of a record
+   * @param warn tells the logger
+   */
   constructor(
     private readonly runtime: Runtime,
     private readonly table: OperationTable,
@@ -68,27 +77,48 @@ export class OutgoingFlows implements JournalOwner {
     store: Store | null,
     private readonly maxInflight: number,
     private readonly suspicion: Suspicion,
+    private readonly make: (record: FlowRecord) => KeptPublish,
     private readonly warn: (text: string) => void,
   ) {
     this.journal = store === null ? null : new Journal(store, this)
+    this.backlog = store === null ? null : new Backlog(runtime, store, identifiers, this, warn)
     this.halves = new SecondHalves(runtime, this.journal, suspicion)
   }
 
   /** A publish comes in: it is sent as soon as there is a connection that has room for it. */
   begin(flow: KeptPublish): void {
+    if (this.isIdentified) flow.identifier = this.identifiers.take()
     this.list.append(flow)
     this.journal?.put(flow)
     this.pump()
   }
 
   /**
-   * Takes in what the store has from an older program. What was published meanwhile comes after it.
-   * @param make makes the flow of a record
+   * Takes in what the store has from an older program, or the first of it. What was published meanwhile comes after it.
    */
-  restore({ flows, last }: StoredSession, make: (record: FlowRecord) => KeptPublish): void {
-    for (const record of flows) if (record.content === null) this.restoreFlow(record, make)
-    for (const record of flows.toReversed()) if (record.content !== null) this.restoreFlow(record, make)
-    this.journal?.begin(last)
+  restore(stored: StoredSession): void {
+    this.isRestored = true
+    this.list.openGap()
+    this.restoreFlows(stored.flows)
+    this.backlog?.begin(stored)
+    this.journal?.begin(stored.last)
+    if (this.hasRead) this.list.closeGap()
+  }
+
+  /** Whether the store has no more flows of an older program. */
+  get hasRead(): boolean {
+    return this.backlog?.isOver !== false
+  }
+
+  onRead(flows: readonly FlowRecord[]): void {
+    this.restoreFlows(flows)
+    if (this.hasRead) this.list.closeGap()
+    this.halves.pump()
+    this.pump()
+  }
+
+  onUnreadable(error: unknown): void {
+    if (this.connection !== null) this.warn(`The store failed: ${error}`)
   }
 
   /** There is a connection: what was received goes on. */
@@ -114,8 +144,7 @@ export class OutgoingFlows implements JournalOwner {
 
   /** The oldest of those that the connection was given and the broker has not answered; null if there is none. */
   get oldest(): KeptPublish | null {
-    for (let flow = this.list.first; flow !== null; flow = flow.next) if (flow.phase === SENT) return flow
-    return null
+    return this.list.oldestSent
   }
 
   /**
@@ -214,8 +243,10 @@ export class OutgoingFlows implements JournalOwner {
   private pump(): void {
     const { connection, list, journal } = this
     if (connection === null || !this.isTurn || !connection.isUsable) return
-    while (list.unprepared !== null && this.inflight + this.prepared < this.room) {
+    this.backlog?.refill(this.window)
+    while (this.inflight + this.prepared < this.room) {
       const flow = list.unprepared
+      if (flow === null || flow === list.behindGap) break
       list.unprepared = flow.next
       if (!this.prepare(flow, connection)) {
         list.unprepared = flow
@@ -247,6 +278,16 @@ export class OutgoingFlows implements JournalOwner {
       return this.window
     }
     return Math.min(this.window, 1)
+  }
+
+  /**
+   * Whether another publish is given its packet identifier at once, as all before it have theirs: so a store has it
+   * written once, and not again when there is room for it in the window.
+   */
+  private get isIdentified(): boolean {
+    const { journal, list, identifiers } = this
+    if (journal === null || !this.isRestored || list.hasGap) return false
+    return identifiers.arePlentiful && list.last?.identifier !== 0
   }
 
   /** @returns false when there is no packet identifier left */
@@ -302,24 +343,37 @@ export class OutgoingFlows implements JournalOwner {
     this.table.reject(flow, make)
   }
 
-  private restoreFlow(record: FlowRecord, make: (record: FlowRecord) => KeptPublish): void {
+  /** First what has nothing left but its packet identifier. */
+  private restoreFlows(flows: readonly FlowRecord[]): void {
+    for (const record of flows) if (record.content === null) this.restoreFlow(record)
+    for (const record of flows) if (record.content !== null) this.restoreFlow(record)
+  }
+
+  private restoreFlow(record: FlowRecord): void {
     const { identifier, content } = record
-    const isFree = identifier !== 0 && !this.identifiers.isUsed(identifier)
+    const isFree = this.backlog?.claim(identifier) === true
     if (content === null && !isFree) return
-    const flow = make(record)
+    const flow = this.make(record)
     this.table.add(flow)
     this.table.unacknowledged++
+    this.backlog?.hold(flow)
     flow.storedIdentifier = 0
     if (isFree) {
-      this.identifiers.reserve(identifier)
       flow.identifier = flow.storedIdentifier = identifier
-      flow.memory = KNOWN
+      flow.memory = this.hasLostSession ? FORGOTTEN : KNOWN
     }
-    if (content === null) this.halves.restore(flow)
-    else this.list.prepend(flow)
+    if (content !== null) {
+      this.list.insert(flow)
+    } else if (this.hasLostSession) {
+      this.forget(flow)
+    } else {
+      if (this.connection !== null) this.inflight++
+      this.halves.restore(flow)
+    }
   }
 
   private forget(flow: KeptPublish): void {
+    this.backlog?.release(flow)
     this.halves.delete(flow)
     this.identifiers.free(flow.identifier)
     this.journal?.delete(flow)
@@ -333,6 +387,7 @@ export class OutgoingFlows implements JournalOwner {
 
   /** The broker has no session: what it has not acknowledged is new to it. */
   private forgetSession(): void {
+    this.hasLostSession = true
     for (const half of this.halves.all()) {
       this.forget(half)
       this.table.reject(half, unknownOutcome)
@@ -341,10 +396,4 @@ export class OutgoingFlows implements JournalOwner {
       if (flow.memory === KNOWN) flow.memory = FORGOTTEN
     }
   }
-}
-
-function unknownOutcome(): MqttError {
-  return new MqttError(
-    'The broker has lost the session between PUBREC and PUBCOMP: whether it has passed the message on is unknown',
-  )
 }

@@ -15,6 +15,11 @@ export class PacketIdentifiers {
     return this.last
   }
 
+  /** Three of four are free. */
+  get arePlentiful(): boolean {
+    return this.used < MOST / 4
+  }
+
   /** All are in use. */
   get isExhausted(): boolean {
     return this.used === MOST

@@ -1,6 +1,6 @@
 import { aliasRefusal } from '../calls/broker-limits.js'
 import { COMMAND_SUBSCRIBE } from '../engine/binding.js'
-import type { MqttError } from '../mqtt/errors.js'
+import { MqttError } from '../mqtt/errors.js'
 import type { FilterCall } from './filter-call.js'
 import type { Content, KeptPublish } from './kept-publish.js'
 import type { SessionConnection } from './session-connection.js'
@@ -29,6 +29,13 @@ export function filtersRefusal(filters: FilterCall, { number, limits }: SessionC
     if (kind === COMMAND_SUBSCRIBE) limits.checkSubscribe(call)
     else limits.checkFiltersSize(call, 0)
   })
+}
+
+/** Of a publish of QoS 2, whose session the broker has lost. */
+export function unknownOutcome(): MqttError {
+  return new MqttError(
+    'The broker has lost the session between PUBREC and PUBCOMP: whether it has passed the message on is unknown',
+  )
 }
 
 function thrownBy(check: () => void): MakeError | null {

@@ -51,6 +51,7 @@ export class SecondHalves {
     flow.phase = RECEIVED
     flow.isReleasable = true
     this.halves.add(flow)
+    if (this.connection !== null) this.unreleased.push(flow)
   }
 
   /** There is a connection, which is given all PUBRELs. */

@@ -92,6 +92,7 @@ export class Session implements FilterCallsOwner {
       store,
       maxInflightMessages,
       this.suspicion,
+      (record) => this.remade(record),
       warn,
     )
     this.held = new HeldPublishes(runtime, table, offline)
@@ -102,9 +103,9 @@ export class Session implements FilterCallsOwner {
     this.engineState = new EngineState(this.receipts)
   }
 
-  /** QoS 1 and 2 publishes that the broker has not acknowledged. */
+  /** QoS 1 and 2 publishes that the broker has not acknowledged; all that were not read from the store count as one. */
   get unacknowledged(): number {
-    return this.table.unacknowledged
+    return this.table.unacknowledged + (this.flows.hasRead ? 0 : 1)
   }
 
   /** The last connection has ended because of the same message or subscription as one before it, as it seems. */
@@ -176,7 +177,7 @@ export class Session implements FilterCallsOwner {
     if (this.isLoaded) return
     this.isLoaded = true
     for (const identifier of stored.received) this.receipts?.restore(identifier)
-    this.flows.restore(stored, (record) => this.remade(record))
+    this.flows.restore(stored)
   }
 
   /** The broker has accepted a connection. */

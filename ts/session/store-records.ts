@@ -26,33 +26,106 @@ export interface FlowRecord {
   readonly content: Content | null
 }
 
-/** What a store has. */
-export interface StoredSession {
+/** Some of the flows of a store, in their order. */
+export interface Portion {
   readonly flows: FlowRecord[]
+  /** The key of the last of them, if there are more; null if not. */
+  readonly position: string | null
+}
+
+/** What a store has: its first flows, and what must be known of the others. */
+export interface StoredSession extends Portion {
   /** The packet identifiers of incoming messages. */
   readonly received: number[]
   /** The number of the last flow. */
   readonly last: number
+  /** Its key. */
+  readonly lastKey: string
+  /** The packet identifiers of flows that are not among the first ones. */
+  readonly identifiersAhead: number[]
 }
 
+/** How much is read at once, of a store that is read in portions. */
+const PORTION_FLOWS = 1024
+const PORTION_BYTES = 4 * 1024 * 1024
+
 /**
+ * Reads a store for the first time: all of it, if it has no `last()`.
  * @param warn tells the logger of records that are ignored
  * @throws what the store throws
  */
 export async function readStore(store: Store, warn: (text: string) => void): Promise<StoredSession> {
-  const flows: FlowRecord[] = []
   const received: number[] = []
-  let last = 0
-  for await (const record of store.load(warn)) {
+  const flows: FlowRecord[] = []
+  const identifiersAhead: number[] = []
+  const isInPortions = typeof store.last === 'function'
+  const lastOf = async (prefix: string) => (isInPortions ? ((await store.last?.(prefix)) ?? '') : '')
+  const lastKey = await lastOf(PREFIX)
+  let last = Math.max(numberIn(lastKey, PREFIX), numberIn(await lastOf(SET_ASIDE), SET_ASIDE))
+  let position: string | null = null
+  let bytes = 0
+  for await (const record of store.load(warn, isInPortions ? RECEIPT_PREFIX : undefined)) {
     const identifier = parseReceipt(record)
     if (identifier !== null) received.push(identifier)
     // A message that is set aside keeps its number, which no other one may have.
-    if (record[0].startsWith(SET_ASIDE)) last = Math.max(last, Number(record[0].slice(SET_ASIDE.length)) || 0)
+    last = Math.max(last, numberIn(record[0], SET_ASIDE))
     const flow = parse(record)
-    if (typeof flow === 'string') warn(`The store's record ${record[0]} is ignored: ${flow}`)
-    else if (flow !== null) flows.push(flow)
+    if (flow === null) continue
+    if (isInPortions && position === null && isPortion(flows, bytes)) {
+      position = keyOf((flows.at(-1) as FlowRecord).sequence)
+    }
+    if (typeof flow === 'string') {
+      if (position === null) tellIgnored(record, flow, warn)
+    } else if (position === null || flow.content === null) {
+      flows.push(flow)
+      bytes += record[1].length
+    } else if (flow.identifier !== 0) {
+      identifiersAhead.push(flow.identifier)
+    } else {
+      break
+    }
   }
-  return { flows, received, last: Math.max(last, flows.at(-1)?.sequence ?? 0) }
+  last = Math.max(last, flows.at(-1)?.sequence ?? 0)
+  return { flows, received, last, lastKey, identifiersAhead, position }
+}
+
+/**
+ * Reads the next portion of a store.
+ * @param position the key behind which it begins
+ * @param lastKey that of the last flow; behind it are newer ones
+ * @throws what the store throws
+ */
+export async function readOn(
+  store: Store,
+  warn: (text: string) => void,
+  position: string,
+  lastKey: string,
+): Promise<Portion> {
+  const flows: FlowRecord[] = []
+  let bytes = 0
+  for await (const record of store.load(warn, position)) {
+    const [key, value] = record
+    if (key > lastKey) break
+    const flow = parse(record)
+    if (typeof flow === 'string') tellIgnored(record, flow, warn)
+    else if (flow !== null) flows.push(flow)
+    bytes += value.length
+    if (isPortion(flows, bytes)) return { flows, position: key }
+  }
+  return { flows, position: null }
+}
+
+function isPortion({ length }: readonly FlowRecord[], bytes: number): boolean {
+  return length > 0 && (length >= PORTION_FLOWS || bytes >= PORTION_BYTES)
+}
+
+function tellIgnored([key]: StoreRecord, why: string, warn: (text: string) => void): void {
+  warn(`The store's record ${key} is ignored: ${why}`)
+}
+
+/** The number that a key has behind its prefix; 0 if it has another one, or none. */
+function numberIn(key: string, prefix: string): number {
+  return key.startsWith(prefix) ? Number(key.slice(prefix.length)) || 0 : 0
 }
 
 /** @param sequence the number of the flow, from 1 */

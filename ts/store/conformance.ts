@@ -142,6 +142,57 @@ export const storeConformance: readonly StoreConformanceTest[] = [
     })
     await opened(async (store) => assert.equal((await contents(store)).size, 0))
   }),
+  test('load() begins behind a key; last(), if there is one, finds the last key with a prefix', async (opened) => {
+    const keys = ['aside-00000000000007', 'in-00003', 'in-00012', 'out-00000000000008', 'out-00000000000130']
+    await opened(async (store) => {
+      await store.batch(keys.map((key): StoreChange => [key, bytes(key)]))
+    })
+    await opened(async (store) => {
+      if (store.last === undefined) return
+      for (const after of ['', 'b', 'in-', 'in-00003', 'in-00004', 'out-', ...keys, 'p']) {
+        const expected = keys.filter((key) => key > after)
+        assert.deepEqual([...(await contents(store, after)).keys()], expected, `behind ${after}`)
+      }
+      for (const prefix of [
+        '',
+        'aside-',
+        'in-',
+        'in-0000',
+        'out-',
+        'out-00000000000130',
+        'ou',
+        'in-1',
+        'x',
+      ]) {
+        const expected = keys.filter((key) => key.startsWith(prefix)).at(-1) ?? null
+        assert.equal(await store.last(prefix), expected, `the last one with ${prefix}`)
+      }
+    })
+  }),
+  test('with last(), what load() has not come to may be read while batches are made, and it may be left early', async (opened) => {
+    const keys = Array.from({ length: 300 }, (_, index) => `out-${pad(index + 1)}`)
+    await opened(async (store) => {
+      await store.batch(keys.map((key): StoreChange => [key, bytes(key)]))
+    })
+    await opened(async (store) => {
+      if (store.last === undefined) return
+      const found: string[] = []
+      for (let after = ''; ; ) {
+        const portion: string[] = []
+        for await (const [key] of store.load(undefined, after)) {
+          portion.push(key)
+          if (portion.length === 1) await store.batch([[`new-${found.length}`, bytes('x')]])
+          if (portion.length === 70) break
+        }
+        found.push(...portion.filter((key) => key.startsWith('out-')))
+        const last = portion.at(-1)
+        if (last === undefined) break
+        await store.batch(portion.map((key): StoreChange => [key, null]))
+        after = last
+      }
+      assert.deepEqual(found, keys)
+    })
+  }),
   test('a client that publishes, is acknowledged and starts again finds what is left', async (opened) => {
     let model: Model = new Map()
     let sequence = 0
@@ -180,9 +231,9 @@ function test(
   }
 }
 
-async function contents(store: Store): Promise<Model> {
+async function contents(store: Store, behind?: string): Promise<Model> {
   const found: Model = new Map()
-  for await (const [key, value] of store.load()) {
+  for await (const [key, value] of store.load(undefined, behind)) {
     assert.ok(!found.has(key), `${key} is loaded twice`)
     assert.ok(value instanceof Uint8Array, `the value of ${key} is no Uint8Array`)
     found.set(key, Buffer.from(value).toString())

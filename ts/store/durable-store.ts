@@ -47,8 +47,9 @@ const USUAL_BYTES = 256 * 1024 * 1024
 const LARGEST_BATCH = 2 ** 31
 /** Of what waits, so much is written together, with one sync. */
 const WRITTEN_TOGETHER = 8 * 1024 * 1024
-/** Records that are read at once. */
+/** So many records are read at once, or as many as have so many bytes. */
 const READ_TOGETHER = 64
+const BYTES_READ_TOGETHER = 1024 * 1024
 /** Losses that are told one by one. */
 const MOST_TOLD = 20
 
@@ -118,28 +119,41 @@ export class DurableStore implements Store, AsyncDisposable {
   /**
    * All records in the order of their keys. Damaged ones are left out.
    * @param warn is told of what was lost
+   * @param after only records whose keys come after this one
    * @throws {MqttError} `ERR_MQTT_STORE`: the directory is in use, or written by a newer version
    * @throws what the operating system says: it cannot be read, or not be written
    */
-  async *load(warn?: (text: string) => void): AsyncGenerator<StoreRecord, void> {
+  async *load(warn?: (text: string) => void, after = ''): AsyncGenerator<StoreRecord, void> {
     const log = await this.#next(() => this.#opened())
     if (warn !== undefined) this.#tell(log, warn)
-    const keys = log.catalog.index.keys()
+    const keys = log.catalog.index.keys(after)
     for (let isOver = false; !isOver; ) {
       const records: StoreRecord[] = []
       await this.#next(async () => {
         if (this.#log !== log) throw new MqttError('The store was closed', { code: 'ERR_MQTT_STORE' })
-        for (let count = 0; count < READ_TOGETHER; count++) {
+        let bytes = 0
+        for (let count = 0; count < READ_TOGETHER && bytes < BYTES_READ_TOGETHER; count++) {
           const { done, value: key } = keys.next()
           isOver = done === true
           if (done) return
           const value = await log.read(key)
-          if (value !== null) records.push([key, value])
+          if (value === null) continue
+          records.push([key, value])
+          bytes += value.length
         }
       })
       if (warn !== undefined) this.#tell(log, warn)
       yield* records
     }
+  }
+
+  /**
+   * The last key that begins with `prefix`; null if there is none.
+   * @throws as `load()`
+   */
+  async last(prefix: string): Promise<string | null> {
+    const { catalog } = await this.#next(() => this.#opened())
+    return catalog.index.last(prefix)
   }
 
   /**

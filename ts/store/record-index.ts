@@ -113,9 +113,26 @@ export class RecordIndex {
     return count
   }
 
-  /** All keys in their order; those that come or go meanwhile may be left out. */
-  *keys(): Generator<string, void> {
-    const sources = [...this.#families.values()].map((family) => keysOf(family))
+  /** The last of the keys that begin so; null if there is none. */
+  last(prefix: string): string | null {
+    let last: string | null = null
+    const take = (key: string) => {
+      if (key.startsWith(prefix) && (last === null || key > last)) last = key
+    }
+    for (const family of this.#families.values()) {
+      if (family.prefix.startsWith(prefix)) take(lastOf(family))
+      // The prefix ends among its digits.
+      else if (prefix.startsWith(family.prefix)) for (const key of keysOf(family, '')) take(key)
+    }
+    return last
+  }
+
+  /**
+   * Keys in their order; those that come or go meanwhile may be left out.
+   * @param after only those behind this one
+   */
+  *keys(after = ''): Generator<string, void> {
+    const sources = [...this.#families.values()].map((family) => keysOf(family, after))
     const heads = sources.map((source) => source.next())
     for (;;) {
       let least = -1
@@ -130,15 +147,32 @@ export class RecordIndex {
   }
 }
 
-function* keysOf({ prefix, digits, pages }: Family): Generator<string, void> {
-  for (const pageNumber of [...pages.keys()].sort((a, b) => a - b)) {
+function* keysOf(family: Family, after: string): Generator<string, void> {
+  const { pages } = family
+  const isBehind = (page: number) => keyOf(family, page * PAGE + PAGE - 1) > after
+  for (const pageNumber of [...pages.keys()].filter(isBehind).sort((a, b) => a - b)) {
     for (let slot = 0; slot < PAGE; slot++) {
       const page = pages.get(pageNumber)
       if (page === undefined) break
       if (page.words[slot * WORDS + SIZE] === 0) continue
-      yield digits === 0 ? prefix : prefix + String(pageNumber * PAGE + slot).padStart(digits, '0')
+      const key = keyOf(family, pageNumber * PAGE + slot)
+      if (key > after) yield key
     }
   }
+}
+
+/** The last key of a family, which is never empty. */
+function lastOf(family: Family): string {
+  let last = 0
+  for (const pageNumber of family.pages.keys()) last = Math.max(last, pageNumber)
+  const { words } = family.pages.get(last) as Page
+  let slot = PAGE - 1
+  while (words[slot * WORDS + SIZE] === 0) slot--
+  return keyOf(family, last * PAGE + slot)
+}
+
+function keyOf({ prefix, digits }: Family, number: number): string {
+  return digits === 0 ? prefix : prefix + String(number).padStart(digits, '0')
 }
 
 function placeIn({ words }: Page, slot: number): Place | null {

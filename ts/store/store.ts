@@ -14,12 +14,20 @@ export type StoreChange = readonly [key: string, value: Uint8Array | null]
  */
 export interface Store {
   /**
-   * All records, in the order of their keys (that of their characters' codes). Read once, before the first connection
-   * of a client; there are no changes meanwhile.
+   * All records, in the order of their keys (that of their characters' codes). A client reads them before its first
+   * connection: all of them, unless the store has `last()`.
    * @param warn to be called with what the operator should know of: records that are damaged, for example. The client's
    *   goes to its logger
+   * @param after only records whose keys come after this one are wanted
    */
-  load(warn?: (text: string) => void): AsyncIterable<StoreRecord> | Iterable<StoreRecord>
+  load(warn?: (text: string) => void, after?: string): AsyncIterable<StoreRecord> | Iterable<StoreRecord>
+  /**
+   * The last key that begins with `prefix`, in the order of the keys; null if there is none. A store that has this
+   * method is read in portions, as its messages are sent, so that a client's memory does not grow with it: `load()` is
+   * called again and again with `after`, its iteration is left early, and batches may be made meanwhile. They never
+   * change what has not been read yet.
+   */
+  last?(prefix: string): Promise<string | null> | string | null
   /**
    * Makes changes, in their order, all of them or none. The client waits for this before it sends what depends on it,
    * and makes no further call meanwhile: so what this resolves to is what the store promises. Bytes are given away.

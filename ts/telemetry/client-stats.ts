@@ -17,7 +17,10 @@ export interface ClientStats {
   readonly queuedBytes: number
   /** Messages that were dropped because a queue was full. */
   readonly dropped: number
-  /** QoS 1 and 2 messages that were published and that the broker has not acknowledged yet. */
+  /**
+   * QoS 1 and 2 messages that were published and that the broker has not acknowledged yet. Those of an older program
+   * that were not read from the store yet count as one.
+   */
   readonly inflight: number
   /** Calls of `publish()`, `subscribe()` and `unsubscribe()` whose promises are pending. */
   readonly pending: number
