@@ -127,10 +127,13 @@ function downloadMissing(packages, folder, release) {
   }
 }
 
-/** Fills in the `*` of a path below a folder; it stands for the end of a folder's name. */
+/**
+ * Fills in the `*` of a path below a folder, which stands for the end of a folder's name, and finds what Debian 13 has moved
+ * from /lib into /usr/lib.
+ */
 function resolvePattern(folder, path) {
   const [before, after] = path.split('*')
-  if (after === undefined) return path
+  if (after === undefined) return existsSync(join(folder, path)) ? path : join('usr', path)
   const start = before.slice(before.lastIndexOf('/') + 1)
   const parent = before.slice(0, before.length - start.length)
   const names = readdirSync(join(folder, parent)).filter((name) => name.startsWith(start))

@@ -56,7 +56,9 @@ function withoutNames(binary, copy) {
 function loaderOfMusl() {
   const path = '/lib/x86_64-linux-musl/libc.so'
   const tool = readTools().musl
-  const found = [path, tool && join(dirname(tool), path)].find((place) => place && existsSync(place))
+  // Debian 13 has it in /usr/lib, and /lib is a link to that.
+  const fetched = tool ? [path, `usr${path}`].map((place) => join(dirname(tool), place)) : []
+  const found = [path, ...fetched].find(existsSync)
   if (found === undefined)
     throw new Failure('musl not found.\nInstall the package: sudo apt-get install musl')
   return found

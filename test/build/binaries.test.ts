@@ -131,8 +131,12 @@ function toolPath(name: string): string | null {
   const file = join(root, 'build/tools.json')
   const path = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8'))[name] : undefined
   if (path === undefined) return null
-  const library = '/lib/x86_64-linux-musl/libc.so'
-  return [library, join(dirname(path), library)].find(existsSync) ?? null
+  const library = 'lib/x86_64-linux-musl/libc.so'
+  // Debian 13 has it in /usr/lib, and /lib is a link to that.
+  return (
+    ['/', dirname(path), join(dirname(path), 'usr')].map((place) => join(place, library)).find(existsSync) ??
+    null
+  )
 }
 
 function readElf(what: string, path: string): string {

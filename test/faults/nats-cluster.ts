@@ -19,14 +19,24 @@ interface Ports {
   readonly monitor: number
 }
 
-/** What /jsz tells of a stream; what a node still has to find out is missing. */
+/** Who leads a stream or a consumer, and how far the others are; what a node still has to find out is missing. */
+interface Replication {
+  readonly leader?: string
+  readonly replicas?: ReadonlyArray<{ readonly current: boolean; readonly offline?: boolean }>
+}
+
+/** What /jsz tells of a stream and of those who consume it. */
 interface StreamState {
   readonly name: string
   readonly state: { readonly last_seq: number }
-  readonly cluster?: {
-    readonly leader?: string
-    readonly replicas?: ReadonlyArray<{ readonly current: boolean; readonly offline?: boolean }>
-  }
+  readonly cluster?: Replication
+  readonly consumer_detail?: ReadonlyArray<{ readonly name: string; readonly cluster?: Replication }>
+}
+
+/** Whether it has a leader, and the others what the leader has; only the leader knows that. */
+function isCurrent({ leader, replicas = [] }: Replication = {}, node: number): boolean {
+  if (leader !== `node-${node}`) return leader !== undefined
+  return replicas.every(({ current, offline }) => current && offline !== true)
 }
 
 /** Three NATS servers that replicate MQTT sessions and messages; each can be killed and started again. */
@@ -106,17 +116,19 @@ export class NatsCluster {
     const isComplete = (streams: StreamState[], index: number): boolean =>
       [...latest].every(([name, sequence]) => {
         const stream = streams.find((each) => each.name === name)
-        const { leader, replicas = [] } = stream?.cluster ?? {}
         return (
           stream !== undefined &&
           stream.state.last_seq >= sequence &&
-          leader !== undefined &&
-          // Only the leader knows how far the others are.
-          (leader !== `node-${index}` ||
-            replicas.every(({ current, offline }) => current && offline !== true))
+          isCurrent(stream.cluster, index) &&
+          (stream.consumer_detail ?? []).every(({ cluster }) => cluster?.leader !== undefined)
         )
       })
     while (!(await all()).every(isComplete)) await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+
+  /** What the nodes say of the streams and of those who consume them, for whoever has to find out why nothing comes. */
+  async report(): Promise<string> {
+    return JSON.stringify(await Promise.all(this.#nodes.map((node) => node.streams())))
   }
 
   /** Ends all nodes and removes their folders. */
@@ -185,7 +197,7 @@ class Node {
 
   /** The streams that it has; none where it does not answer in time. */
   async streams(): Promise<StreamState[]> {
-    const url = `http://${NatsCluster.host}:${this.ports.monitor}/jsz?accounts=true&streams=true`
+    const url = `http://${NatsCluster.host}:${this.ports.monitor}/jsz?accounts=true&streams=true&consumers=true`
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) })
       const { account_details: accounts = [] } = (await answer.json()) as {

@@ -53,6 +53,9 @@ test('each node killed in turn under load: nothing that was acknowledged is lost
   )
 
   let isOver = false
+  t.teardown(() => {
+    isOver = true
+  })
   let published = 0
   const publishing = publishers.map(async (publisher, index) => {
     while (!isOver) {
@@ -78,6 +81,9 @@ test('each node killed in turn under load: nothing that was acknowledged is lost
   isOver = true
   await within(30_000, 'the last publishes', Promise.all(publishing))
   await ledger.settled(30_000)
+  if (ledger.counts.received < ledger.counts.acknowledged) {
+    t.log(consumer.state, consumer.stats, await cluster.report())
+  }
   await consumer.disconnect()
   await t.throwsAsync(consuming, { message: 'Disconnected during message iteration' })
   await Promise.all(publishers.map((publisher) => publisher.disconnect()))
