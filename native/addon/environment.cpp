@@ -187,15 +187,22 @@ Napi::Value Environment::lend(const Napi::CallbackInfo& info) {
       bytes.release());
 }
 
-// [bytes received, bytes sent, round trip in seconds or -1]; false if there is no such connection.
+// False if there is no such connection, or no room.
 Napi::Value Environment::traffic(const Napi::CallbackInfo& info) {
   auto array = info[1].As<Napi::Float64Array>();
   const auto traffic = engine_.traffic(info[0].As<Napi::Number>().Uint32Value());
-  if (!traffic || array.ElementLength() < 3) return Napi::Boolean::New(info.Env(), false);
+  const bool has_room = array.ElementLength() >= traffic::kFields;
+  if (!traffic || !has_room) return Napi::Boolean::New(info.Env(), false);
   double* const into = array.Data();
-  into[0] = static_cast<double>(traffic->received);
-  into[1] = static_cast<double>(traffic->sent);
-  into[2] = traffic->round_trip_us < 0 ? -1 : static_cast<double>(traffic->round_trip_us) / 1e6;
+  into[traffic::kReceived] = static_cast<double>(traffic->received);
+  into[traffic::kSent] = static_cast<double>(traffic->sent);
+  into[traffic::kRoundTrip] =
+      traffic->round_trip_us < 0 ? -1 : static_cast<double>(traffic->round_trip_us) / 1e6;
+  into[traffic::kUnread] = static_cast<double>(traffic->held.unread);
+  into[traffic::kDelivered] = static_cast<double>(traffic->held.delivered);
+  into[traffic::kUnreleased] = static_cast<double>(traffic->held.unreleased);
+  into[traffic::kReplies] = static_cast<double>(traffic->replies);
+  into[traffic::kAliases] = static_cast<double>(traffic->held.aliases);
   return Napi::Boolean::New(info.Env(), true);
 }
 

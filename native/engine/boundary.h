@@ -45,6 +45,7 @@ inline constexpr std::uint32_t kReceivedLow = 2;
 inline constexpr std::uint32_t kReceivedHigh = 5;
 inline constexpr std::uint32_t kSentLow = 6;
 inline constexpr std::uint32_t kSentHigh = 7;
+inline constexpr std::uint32_t kHead = 4;
 }  // namespace session
 
 namespace topic {
@@ -140,5 +141,21 @@ inline constexpr std::uint32_t kFrom = 65536;
 namespace chunk {
 inline constexpr std::uint32_t kBytes = 8192;
 }  // namespace chunk
+
+namespace beside {
+inline constexpr std::uint32_t kQueue = 16777216;
+}  // namespace beside
+
+namespace traffic {
+inline constexpr std::uint32_t kReceived = 0;
+inline constexpr std::uint32_t kSent = 1;
+inline constexpr std::uint32_t kRoundTrip = 2;
+inline constexpr std::uint32_t kUnread = 3;
+inline constexpr std::uint32_t kDelivered = 4;
+inline constexpr std::uint32_t kUnreleased = 5;
+inline constexpr std::uint32_t kReplies = 6;
+inline constexpr std::uint32_t kAliases = 7;
+inline constexpr std::uint32_t kFields = 8;
+}  // namespace traffic
 
 }  // namespace aiomqtt

@@ -37,6 +37,7 @@ struct ConnectionState {
   // Null unless JavaScript acknowledges.
   const std::unique_ptr<HeldMessages> held;
   TrafficMeter meter;
+  SharedAccount account;
   // OPENED was told.
   std::atomic<bool> opened{false};
   // Nothing that still arrives is of interest, and the end of the stream is no loss.
@@ -49,7 +50,8 @@ struct ConnectionState {
     output.end_replies();
   }
   [[nodiscard]] Traffic traffic() const noexcept {
-    return {meter.received(), output.total_sent(), meter.round_trip_us()};
+    return {meter.received(), output.total_sent(), meter.round_trip_us(), account.get(),
+            output.replies_size()};
   }
 };
 

@@ -27,6 +27,10 @@ IoHalf::IoHalf(ConnectionState& state, ConnectionOptions& options, const Propert
       state_(state),
       clean_start_(options.fields.clean_start),
       largest_message_(options.largest_message == 0 ? UINT64_MAX : options.largest_message),
+      most_queued_(options.most_unreleased == 0
+                       ? UINT64_MAX
+                       : options.most_unreleased -
+                             std::min<std::uint64_t>(options.most_unreleased, beside::kQueue)),
       receiver_(state.number, state.version, own, state.held.get(), options.most_unreleased),
       keepalive_ms_(std::int64_t{options.fields.keepalive} * 1000) {
   reader_.set_maximum_packet_size(own.maximum_packet_size);
@@ -66,52 +70,79 @@ IoHalf::Taken IoHalf::receive(const Packet& packet, Burst& burst, Ending& ending
   }
 }
 
-std::optional<IoHalf::Taken> IoHalf::check_room(std::optional<std::uint64_t> size, Ending& ending) {
-  if (!size) return std::nullopt;
-  if (*size > largest_message_) return violate(kMessageTooLarge, ending);
-  if (state_.credit.has_room(*size)) return std::nullopt;
-  size_without_room_ = *size;
+std::uint64_t IoHalf::room_for(const Receiver::Demand& demand) noexcept {
+  const std::uint64_t beside = std::min<std::uint64_t>(demand.unreleased, beside::kQueue);
+  return demand.unreleased - beside + demand.delivered.value_or(0);
+}
+
+std::optional<IoHalf::Taken> IoHalf::check_room(const Receiver::Demand& demand, Ending& ending) {
+  if (demand.delivered.value_or(0) > largest_message_) return violate(kMessageTooLarge, ending);
+  const std::uint64_t room = room_for(demand);
+  if ((!demand.delivered && room == 0) || state_.credit.has_room(room)) return std::nullopt;
+  // There will never be: what would make room stands behind this packet.
+  if (room > most_queued_) return violate(kTooManyUnreleased, ending);
+  size_without_room_ = room;
   return Taken::kNoRoom;
 }
 
 IoHalf::Taken IoHalf::on_publish(const Packet& packet, Ending& ending, Burst& burst) {
   Publish publish;
   if (const Violation v = parse_publish(packet, state_.version, publish)) return violate(v, ending);
-  const std::optional<std::uint64_t> size = receiver_.size_delivered_by(publish);
-  if (const auto taken = check_room(size, ending)) return *taken;
+  const Receiver::Demand demand = receiver_.demand_of(publish);
+  if (const auto taken = check_room(demand, ending)) return *taken;
   publish.whole = reader_.whole(packet);
   const std::uint64_t before = receiver_.delivered().messages;
   if (const Violation v = receiver_.on_publish(publish, burst.writer(), burst.acks())) {
     return violate(v, ending);
   }
-  if (receiver_.delivered().messages > before) state_.credit.take(*size);
+  if (receiver_.delivered().messages > before) state_.credit.take(*demand.delivered);
   return Taken::kHere;
 }
 
 IoHalf::Taken IoHalf::on_pubrel(const Packet& packet, Ending& ending, Burst& burst) {
   Ack pubrel;
   if (const Violation v = parse_ack(packet, state_.version, pubrel)) return violate(v, ending);
-  const std::optional<std::uint64_t> size = receiver_.size_delivered_by(pubrel);
-  if (const auto taken = check_room(size, ending)) return *taken;
+  const Receiver::Demand demand = receiver_.demand_of(pubrel);
+  if (demand.delivered) {
+    if (const auto taken = check_room(demand, ending)) return *taken;
+  }
   if (const Violation v = receiver_.on_pubrel(pubrel, burst.writer(), burst.acks())) {
     return violate(v, ending);
   }
-  if (size) state_.credit.take(*size);
+  if (demand.delivered) state_.credit.take(*demand.delivered);
   return Taken::kHere;
 }
 
 bool IoHalf::stall(const Packet& packet, Burst& burst) {
   if (!state_.credit.stall(size_without_room_)) return false;
   reader_.set_aside(packet);
+  tell_stalled(burst);
+  return true;
+}
+
+void IoHalf::check_announced(Burst& burst) {
+  const auto announced = reader_.announced();
+  if (!announced || !accepted_ || state_.closing) return;
+  const Receiver::Demand demand = receiver_.demand_of(announced->qos, announced->least);
+  const std::uint64_t room = room_for(demand);
+  // One for which there will never be any is refused when it is there.
+  if (room > most_queued_ || (!demand.delivered && room == 0)) return;
+  if (state_.credit.has_room(room) || !state_.credit.stall(room)) return;
+  size_without_room_ = room;
+  tell_stalled(burst);
+}
+
+void IoHalf::tell_stalled(Burst& burst) {
   pause(kForRoom);
   const auto size = std::min<std::uint64_t>(size_without_room_, UINT32_MAX);
   burst.writer().append(
       make_record(event::kStalled, state_.number, static_cast<std::uint32_t>(size)));
-  return true;
 }
 
 bool IoHalf::finish(Burst& burst) {
   receiver_.acks_left();
+  state_.account.set({reader_.kept_bytes(), receiver_.delivered().bytes,
+                      receiver_.unreleased_bytes(), receiver_.alias_bytes()});
   const RawBuffer acks = burst.close();
   return !acks.empty() && state_.output.reply(acks);
 }
@@ -274,7 +305,11 @@ void IoHalf::end(const Ending& ending) {
   moved_and_session[session::kReceivedHigh] = static_cast<std::uint32_t>(moved.received >> 32);
   moved_and_session[session::kSentLow] = static_cast<std::uint32_t>(moved.sent);
   moved_and_session[session::kSentHigh] = static_cast<std::uint32_t>(moved.sent >> 32);
-  writer.append(moved_and_session, session);
+  if (session.size() >= Inbox::kLentFrom) {
+    writer.append_whole(moved_and_session, std::move(session), 0);
+  } else {
+    writer.append(moved_and_session, session);
+  }
   writer.append(make_record(event::kClosed | (state_.opened ? 1U << 8 : 0U), state_.number,
                             ending.cause, ending.detail.size(), ending.code, ending.error),
                 ending.detail);

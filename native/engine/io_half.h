@@ -72,6 +72,9 @@ class IoHalf {
   // After kNoRoom: what was read stays where it is until there is room, which JavaScript is told.
   // False: there is room by now.
   [[nodiscard]] bool stall(const Packet& packet, Burst& burst);
+  // What was read ends within a large message. Reading stops there if there is no room for it, so
+  // that it is not put together first.
+  void check_announced(Burst& burst);
   // What receive() gathered leaves. True: the output must be flushed.
   [[nodiscard]] bool finish(Burst& burst);
 
@@ -97,8 +100,11 @@ class IoHalf {
     ending = violated(violation);
     return Taken::kEnds;
   }
-  // What is to be done first of all with a packet that delivers a message of this size.
-  [[nodiscard]] std::optional<Taken> check_room(std::optional<std::uint64_t> size, Ending& ending);
+  // What is to be done first of all with a packet, if not to take it.
+  [[nodiscard]] std::optional<Taken> check_room(const Receiver::Demand& demand, Ending& ending);
+  // Bytes of the queue's room that a packet needs.
+  [[nodiscard]] static std::uint64_t room_for(const Receiver::Demand& demand) noexcept;
+  void tell_stalled(Burst& burst);
   [[nodiscard]] Taken on_publish(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_pubrel(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);
@@ -113,6 +119,7 @@ class IoHalf {
   ConnectionState& state_;
   const bool clean_start_;
   const std::uint64_t largest_message_;
+  const std::uint64_t most_queued_;  // bytes
   std::uint64_t size_without_room_ = 0;
   PacketReader reader_;
   Receiver receiver_;

@@ -348,6 +348,7 @@ bool IoThread::work_through_burst() {
     switch (half.reader().next(packet, violation)) {
       case PacketReader::Next::kNothing:
         half.reader().settle();
+        half.check_announced(*burst_);
         finish_burst();
         return false;
       case PacketReader::Next::kViolation:

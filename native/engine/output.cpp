@@ -49,6 +49,11 @@ bool Output::owes_replies() const noexcept {
   return waits_writable_ && replies_size_ > kMostReplies;
 }
 
+std::uint64_t Output::replies_size() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return replies_size_;
+}
+
 void Output::end_replies() noexcept {
   const std::lock_guard lock(mutex_);
   replies_ended_ = true;

@@ -46,6 +46,8 @@ class Output {
   // Whether the peer takes so few of our replies that it is to be read no further: on_writable() is
   // sure to come then.
   [[nodiscard]] bool owes_replies() const noexcept;
+  // Bytes of replies that have not left.
+  [[nodiscard]] std::uint64_t replies_size() const noexcept;
   void flush() noexcept;
   // The poller found the stream writable: flushes. Once a write would block, this alone ends the
   // wait, even if another flush was faster: whoever waits for room is sure to hear of it.

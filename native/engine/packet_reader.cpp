@@ -78,6 +78,10 @@ PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noex
     violation = kMessageTooLarge;
     return Next::kViolation;
   }
+  if (window_[0] >> 4 != packet::kPublish && total > kLargestOther) {
+    violation = {reason::kPacketTooLarge, "a packet that is no message is larger than 4 MiB"};
+    return Next::kViolation;
+  }
   if (window_.size() < total) {
     // Who talks HTTP to us announces a packet that never comes.
     if (can_start_packet(window_[0])) return Next::kNothing;
@@ -90,6 +94,14 @@ PacketReader::Next PacketReader::next(Packet& packet, Violation& violation) noex
   packet.body = packet.bytes.subspan(head);
   window_ = window_.subspan(total);
   return Next::kPacket;
+}
+
+std::optional<PacketReader::Announced> PacketReader::announced() const noexcept {
+  const bool is_partial = !kept_.empty() && kept_.size() < kept_total_;
+  if (!is_partial || kept_total_ < kAnnouncedFrom || *kept_.begin() >> 4 != packet::kPublish) {
+    return std::nullopt;
+  }
+  return Announced{*kept_.begin() >> 1 & 3, kept_total_ - kMostBesideMessage};
 }
 
 void PacketReader::set_aside(const Packet& packet) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "mqtt/raw_buffer.h"
@@ -17,6 +18,10 @@ namespace aiomqtt {
 inline constexpr Violation kMessageTooLarge{
     reason::kPacketTooLarge,
     "a message is larger than all that may be queued (maxQueuedIncomingBytes)"};
+
+// No other packet than a message is as large as this: a server that announces one is not waited
+// for.
+inline constexpr std::size_t kLargestOther = 4 * 1024 * 1024;
 
 class PacketReader {
  public:
@@ -44,6 +49,12 @@ class PacketReader {
   [[nodiscard]] bool has_aside() const noexcept { return !aside_.empty(); }
   // In the place of fill(): what was set aside comes first.
   void resume() noexcept { window_ = Bytes(aside_).subspan(aside_from_); }
+  // A large message that has begun to arrive, of which nothing has been taken.
+  struct Announced {
+    int qos = 0;
+    std::uint64_t least = 0;  // bytes that it has at least
+  };
+  [[nodiscard]] std::optional<Announced> announced() const noexcept;
   // Bytes that are kept of what was read and not yet taken.
   [[nodiscard]] std::size_t kept_bytes() const noexcept {
     return kept_.capacity() + aside_.capacity();
@@ -64,6 +75,8 @@ class PacketReader {
   // After a packet of this size the next one is likely to be large too: only its start is read to
   // scratch.
   static constexpr std::size_t kLarge = 64 * 1024;
+  // Of a packet of this size what has arrived is more than one read.
+  static constexpr std::size_t kAnnouncedFrom = 256 * 1024;
 
   RawBuffer kept_;
   RawBuffer aside_;             // what was set aside

@@ -9,12 +9,13 @@ namespace aiomqtt {
 namespace {
 
 constexpr Violation kInvalidTopic{reason::kMalformedPacket, "PUBLISH has an invalid topic name"};
-constexpr Violation kTooManyBytes{
-    reason::kQuotaExceeded,
-    "the server does not release its QoS 2 messages, and they take more "
-    "than may be queued (maxQueuedIncomingBytes)"};
+constexpr Violation kTooManyAliases{reason::kQuotaExceeded,
+                                    "the server's topic aliases take more than 16 MiB"};
 constexpr Violation kTooMany{reason::kReceiveMaximumExceeded,
                              "the server exceeded our Receive Maximum"};
+
+// What stands before a saved message: its packet identifier and flags, and three lengths.
+constexpr std::size_t kSavedHead = 16;
 
 // The flags of a MESSAGE record.
 std::uint32_t message_flags(const Publish& publish) noexcept {
@@ -56,18 +57,29 @@ Violation Receiver::on_publish(Publish publish, Inbox::Writer& writer, RawBuffer
   return {};
 }
 
-std::optional<std::uint64_t> Receiver::size_delivered_by(const Publish& publish) const {
-  if (publish.qos == 2 && held_ == nullptr) return std::nullopt;
+Receiver::Demand Receiver::demand_of(const Publish& publish) const {
   std::uint64_t topic = publish.topic.size();
   if (topic == 0 && publish.topic_alias < aliases_.size())
     topic = aliases_[publish.topic_alias].size();
-  return topic + publish.properties.size() + publish.payload.size();
+  const std::uint64_t size = topic + publish.properties.size() + publish.payload.size();
+  const Demand demand = demand_of(publish.qos, size);
+  if (demand.delivered) return demand;
+  const auto found = stored_.find(publish.packet_identifier);
+  if (found == stored_.end()) return demand;
+  if (publish.dup) return {std::nullopt, unreleased_bytes_};
+  return {std::nullopt, demand.unreleased - found->second.size()};
 }
 
-std::optional<std::uint64_t> Receiver::size_delivered_by(const Ack& pubrel) const {
+Receiver::Demand Receiver::demand_of(const Ack& pubrel) const {
   const auto found = stored_.find(pubrel.packet_identifier);
-  if (held_ != nullptr || found == stored_.end()) return std::nullopt;
-  return found->second.size();
+  if (held_ != nullptr || found == stored_.end()) return {std::nullopt, unreleased_bytes_};
+  const std::uint64_t size = found->second.size();
+  return {size, unreleased_bytes_ - size};
+}
+
+Receiver::Demand Receiver::demand_of(int qos, std::uint64_t size) const {
+  if (qos == 2 && held_ == nullptr) return {std::nullopt, unreleased_bytes_ + size};
+  return {size, unreleased_bytes_};
 }
 
 Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
@@ -84,7 +96,7 @@ Violation Receiver::store(const Publish& publish, RawBuffer& acks) {
     stored.properties = string_of(publish.properties);
     stored.payload = string_of(publish.payload);
     unreleased_bytes_ += stored.size();
-    if (unreleased_bytes_ > most_unreleased_) return kTooManyBytes;
+    if (unreleased_bytes_ > most_unreleased_) return kTooManyUnreleased;
   }
   if (!stored.counts) {
     stored.counts = true;
@@ -153,6 +165,8 @@ Violation Receiver::resolve_alias(Publish& publish) {
   std::string& topic = aliases_[publish.topic_alias];
   if (!publish.topic.empty()) {
     if (!is_topic_name(publish.topic)) return kInvalidTopic;
+    alias_bytes_ += publish.topic.size() - topic.size();
+    if (alias_bytes_ > kMostAliasBytes) return kTooManyAliases;
     topic = string_of(publish.topic);
   } else if (topic.empty()) {
     return {reason::kProtocolError, "PUBLISH uses a topic alias that was never set"};
@@ -188,13 +202,17 @@ Violation Receiver::deliver(std::uint32_t flags, const Publish& publish, Inbox::
   return {};
 }
 
-void Receiver::save(RawBuffer& to) const {
+void Receiver::save(RawBuffer& to) {
   if (held_ != nullptr) {
     held_->save(to);
     return;
   }
-  for (const auto& [packet_identifier, stored] : stored_) {
-    put_u32(to, static_cast<std::uint32_t>(packet_identifier) | stored.flags << 16);
+  to.reserve(to.size() + stored_.size() * kSavedHead + unreleased_bytes_);
+  while (!stored_.empty()) {
+    // Freed one by one, so that what is saved is never there twice.
+    const auto message = stored_.extract(stored_.begin());
+    const Stored& stored = message.mapped();
+    put_u32(to, static_cast<std::uint32_t>(message.key()) | stored.flags << 16);
     for (const std::string* part : {&stored.topic, &stored.properties, &stored.payload}) {
       put_u32(to, static_cast<std::uint32_t>(part->size()));
     }
@@ -202,6 +220,7 @@ void Receiver::save(RawBuffer& to) const {
       to.append(bytes_of(*part));
     }
   }
+  unreleased_bytes_ = 0;
 }
 
 void Receiver::restore(Bytes from) {
@@ -209,13 +228,12 @@ void Receiver::restore(Bytes from) {
     held_->restore(from);
     return;
   }
-  constexpr std::size_t kHead = 16;
-  while (from.size() >= kHead) {
+  while (from.size() >= kSavedHead) {
     std::uint32_t head[4];
-    std::memcpy(head, from.data(), kHead);
+    std::memcpy(head, from.data(), kSavedHead);
     const std::size_t sizes[] = {head[1], head[2], head[3]};
     const std::size_t total = sizes[0] + sizes[1] + sizes[2];
-    from = from.subspan(kHead);
+    from = from.subspan(kSavedHead);
     if (from.size() < total) return;
     const auto [at, is_new] =
         stored_.emplace(static_cast<std::uint16_t>(head[0]),

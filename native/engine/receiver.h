@@ -17,6 +17,12 @@
 
 namespace aiomqtt {
 
+// QoS 2 messages that the server does not release take more than there can be room for.
+inline constexpr Violation kTooManyUnreleased{
+    reason::kQuotaExceeded,
+    "the server does not release its QoS 2 messages, and they take more "
+    "than may be queued (maxQueuedIncomingBytes)"};
+
 class Receiver {
  public:
   // `own`: what we announced in CONNECT. `held`: null unless JavaScript acknowledges.
@@ -32,9 +38,17 @@ class Receiver {
   [[nodiscard]] Violation on_publish(Publish publish, Inbox::Writer& writer, RawBuffer& acks);
   [[nodiscard]] Violation on_pubrel(const Ack& pubrel, Inbox::Writer& writer, RawBuffer& acks);
 
-  // How large the message is that this packet will deliver, or would; nothing if it delivers none.
-  [[nodiscard]] std::optional<std::uint64_t> size_delivered_by(const Publish& publish) const;
-  [[nodiscard]] std::optional<std::uint64_t> size_delivered_by(const Ack& pubrel) const;
+  // What a packet needs room for.
+  struct Demand {
+    // The message that it delivers, or would; nothing if it delivers none.
+    std::optional<std::uint64_t> delivered;
+    // All that waits for its PUBREL afterwards.
+    std::uint64_t unreleased = 0;
+  };
+  [[nodiscard]] Demand demand_of(const Publish& publish) const;
+  [[nodiscard]] Demand demand_of(const Ack& pubrel) const;
+  // Of a message of which no more is known yet than that it has at least so many bytes.
+  [[nodiscard]] Demand demand_of(int qos, std::uint64_t size) const;
   // Messages, and bytes of them, that were delivered so far.
   struct Delivered {
     std::uint64_t messages = 0;
@@ -43,6 +57,8 @@ class Receiver {
   [[nodiscard]] Delivered delivered() const noexcept { return delivered_; }
   // Bytes of the messages that wait for their PUBREL.
   [[nodiscard]] std::uint64_t unreleased_bytes() const noexcept { return unreleased_bytes_; }
+  // Bytes of the topics that the server gave an alias.
+  [[nodiscard]] std::uint64_t alias_bytes() const noexcept { return alias_bytes_; }
 
   // The `acks` of a burst have left: the broker may hear of them from now on.
   void acks_left() noexcept { qos1_unacknowledged_ = 0; }
@@ -50,12 +66,16 @@ class Receiver {
   // The broker has no session: QoS 2 messages that wait for a PUBREL of the last one are void.
   void forget_session();
 
-  // Messages that wait for their PUBREL, for a later connection of the same session.
-  void save(RawBuffer& to) const;
+  // Messages that wait for their PUBREL, for a later connection of the same session. They are
+  // moved, not copied: the receiver has none afterwards.
+  void save(RawBuffer& to);
   // Takes what save() wrote; ignores what is cut short.
   void restore(Bytes from);
 
  private:
+  // Of a server that names so many bytes of topics, more are not remembered.
+  static constexpr std::uint64_t kMostAliasBytes = 16 * 1024 * 1024;
+
   // A QoS 2 message that waits for its PUBREL.
   struct Stored {
     bool counts = false;  // for the Receive Maximum, which each connection begins anew
@@ -85,6 +105,7 @@ class Receiver {
   std::uint32_t qos1_unacknowledged_ = 0;
   std::uint32_t qos2_unfinished_ = 0;
   std::uint64_t unreleased_bytes_ = 0;
+  std::uint64_t alias_bytes_ = 0;
   Delivered delivered_;
 };
 

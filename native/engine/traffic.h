@@ -1,9 +1,11 @@
-// How many bytes a connection has moved, and how long its broker takes to answer.
+// How many bytes a connection has moved, how long its broker takes to answer, and what is held of
+// what it sent.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "engine/account.h"
 #include "engine/clock.h"
 
 namespace aiomqtt {
@@ -13,6 +15,9 @@ struct Traffic {
   std::uint64_t sent = 0;
   // Of the last PINGREQ that was answered; before the first one, of CONNECT. -1: nothing was yet.
   std::int64_t round_trip_us = -1;
+  Account held;
+  // Bytes of replies that the peer has not taken.
+  std::uint64_t replies = 0;
 };
 
 // The half of it that the connection counts itself. Any thread; all of it is atomic.

@@ -93,7 +93,7 @@ TEST("credit: bytes count as messages do, topics and properties among them") {
 
 TEST("credit: a large message waits where it was read to, and is delivered as it is") {
   Session session(awaiting());
-  const Buffer large = patterned(7, 3'000'000);
+  const Buffer large = patterned(7, 200'000);
   session.peer.send(bytes(broker_publish(kMqtt311, 0, 0, "a", large),
                           broker_publish(kMqtt311, 0, 0, "a", bytes("next"))));
   expect_stall(session, 1 + large.size());
@@ -210,6 +210,95 @@ TEST("credit: QoS 2 messages that are not released have a bound in bytes") {
   const Event closed = session.closed();
   CHECK_EQ(closed.words[2], Ending::kProtocol);
   CHECK_EQ(closed.words[5], reason::kQuotaExceeded);
+}
+
+TEST("credit: a large message is not put together before there is room for it") {
+  for (const int qos : {0, 1, 2}) {
+    const Note note("QoS " + std::to_string(qos));
+    ConnectionOptions options = awaiting();
+    options.most_unreleased = beside::kQueue + 2'000'000;
+    Session session(std::move(options));
+    Buffer all;
+    if (qos == 2) put(all, broker_publish(kMqtt311, 2, 1, "a", Buffer(beside::kQueue - 1)));
+    put(all, broker_publish(kMqtt311, qos, 2, "a", patterned(7, 1'500'000)));
+    Background broker([&] { session.peer.send(all); });
+    const Event stalled = session.environment.next(session.connection, event::kStalled);
+    const std::uint32_t needed = stalled.words[record::kSubject];
+    CHECK(needed > 1'499'900U);
+    CHECK(needed <= 1'500'001U);
+    settle(session.environment);
+    CHECK(Engine::instance().traffic(session.connection)->held.unread < 1'000'000U);
+    session.grant(1, 2'000'000);
+    if (qos == 2) {
+      session.peer.expect(packet(0x50, u16(1)));
+      session.peer.expect(packet(0x50, u16(2)));
+      session.peer.send(packet(0x62, u16(2)));
+    }
+    CHECK(session.message().payload == patterned(7, 1'500'000));
+    broker.join();
+  }
+}
+
+TEST("credit: QoS 2 messages that are not released wait for room that the queue has") {
+  ConnectionOptions options = awaiting();
+  options.most_unreleased = beside::kQueue + 1'000;
+  Session session(std::move(options));
+  session.peer.send(broker_publish(kMqtt311, 2, 1, "a", Buffer(beside::kQueue - 1)));
+  session.peer.expect(packet(0x50, u16(1)));
+  session.peer.send(broker_publish(kMqtt311, 2, 2, "a", Buffer(499)));
+  expect_stall(session, 500);
+  session.grant(1, 500);
+  session.peer.expect(packet(0x50, u16(2)));
+  // What they take of the queue's room is not there for others.
+  session.peer.send(broker_publish(kMqtt311, 0, 0, "a", Buffer(99)));
+  expect_stall(session, 600);
+  session.grant(1, 600);
+  CHECK_EQ(session.message().payload.size(), 99U);
+  session.peer.send(broker_publish(kMqtt311, 2, 3, "a", Buffer(600)));
+  const Event closed = session.closed();
+  CHECK_EQ(closed.words[2], Ending::kProtocol);
+  CHECK_EQ(closed.words[5], reason::kQuotaExceeded);
+}
+
+TEST("credit: what can only be too large is refused by its first bytes") {
+  // CONNACK, PUBACK, SUBACK, DISCONNECT, AUTH of 16 MiB.
+  for (const int first : {0x20, 0x40, 0x90, 0xe0, 0xf0}) {
+    const Note note("first byte " + std::to_string(first));
+    Session session(kMqtt5);
+    session.peer.send(bytes(first, 0x80, 0x80, 0x80, 0x08));
+    const Event closed = session.closed();
+    CHECK_EQ(closed.words[2], Ending::kProtocol);
+    CHECK_EQ(closed.words[5], reason::kPacketTooLarge);
+  }
+}
+
+TEST("credit: the topics of topic aliases have a bound in bytes") {
+  ConnectionOptions options = options_for({}, kMqtt5);
+  options.fields.properties = properties(0x22, u16(65'535));
+  Session session(std::move(options));
+  Background broker([&session] {
+    for (std::uint32_t alias = 1; alias <= 300; ++alias) {
+      session.peer.send(
+          packet(0x30, field(std::string(60'000, 't')), properties(0x23, u16(alias))));
+    }
+  });
+  const std::vector<Event> all = session.environment.all(session.connection);
+  broker.join();
+  CHECK_EQ(all.back().kind, event::kClosed);
+  CHECK_EQ(all.back().words[5], reason::kQuotaExceeded);
+  // One alias with another topic counts once.
+  ConnectionOptions others = options_for({}, kMqtt5);
+  others.fields.properties = properties(0x22, u16(1));
+  Session second(std::move(others));
+  Background again([&second] {
+    for (int i = 0; i < 300; ++i) {
+      second.peer.send(packet(0x30, field(std::string(60'000, 't')), properties(0x23, u16(1))));
+    }
+  });
+  for (int i = 0; i < 300; ++i) CHECK_EQ(second.message().topic.size(), 60'000U);
+  again.join();
+  CHECK_EQ(Engine::instance().traffic(second.connection)->held.aliases, 60'000U);
+  second.close();
 }
 
 TEST("replies: a peer that takes none of them is not read any further, and goes on when it does") {

@@ -304,7 +304,7 @@ export class Client implements AsyncDisposable {
 
   /** What the client has done so far, and what it has to do. */
   get stats(): ClientStats {
-    return Object.freeze({ ...this.#telemetry.snapshot(), ...this.#inbox.waiting })
+    return Object.freeze(this.#telemetry.snapshot(this.#inbox.waiting))
   }
 
   /** The client identifier; after `connect()` the one that the broker assigned, if it assigned one (MQTT 5). */

@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from '../engine/binding.js'
+import { BESIDE_QUEUE, type ConnectionOptions } from '../engine/binding.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import type { ClientSettings } from '../options/client-settings.js'
 import type { LinkFields } from '../transports/link.js'
@@ -39,19 +39,13 @@ export function connectOptions(
   return options
 }
 
-/**
- * Bytes that messages may take outside the queue, however little may be queued: those of QoS 2 that wait for the broker
- * to release them, of which it has some in flight at any time, and one that a queue is to drop.
- */
-const UNQUEUED = 16 * 2 ** 20
-
 /** What the bounds of the queue mean for the engine. */
 function incomingBounds(
   settings: ClientSettings,
 ): Pick<ConnectionOptions, 'largestMessage' | 'mostUnreleased'> {
   const { maxQueuedIncomingBytes: bytes, overflow } = settings
   if (bytes === Number.POSITIVE_INFINITY) return { largestMessage: 0, mostUnreleased: 0 }
-  const most = Math.max(bytes, UNQUEUED)
   // A queue that drops decides itself what becomes of a message, as long as that costs little memory.
-  return { largestMessage: overflow === 'backpressure' ? Math.max(bytes, 1) : most, mostUnreleased: most }
+  const largestMessage = Math.max(bytes, overflow === 'backpressure' ? 1 : BESIDE_QUEUE)
+  return { largestMessage, mostUnreleased: bytes + BESIDE_QUEUE }
 }

@@ -58,6 +58,10 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
   readonly acknowledgements: Acknowledgements | null
   /** Messages are acknowledged as they come, as the engine would do it, but by way of the store. */
   private readonly acknowledgesItself: boolean
+  taken = 0
+  /** Bytes of the topic names that it has brought since the engine last forgot all. */
+  private nameBytes = 0
+  private topicGeneration = 0
   /** It has been accepted. */
   private isOpened = false
   /** `close()` was called. */
@@ -119,8 +123,24 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.owner = owner
   }
 
-  measure(into: Float64Array): void {
-    this.runtime.binding.traffic(this.number, into)
+  measure(into: Float64Array): boolean {
+    return this.runtime.binding.traffic(this.number, into)
+  }
+
+  get heldOnWay(): number {
+    return this.link.held
+  }
+
+  get topicBytes(): number {
+    return this.topicGeneration === this.runtime.events.topicGeneration ? this.nameBytes : 0
+  }
+
+  named(bytes: number): void {
+    if (this.topicGeneration !== this.runtime.events.topicGeneration) {
+      this.topicGeneration = this.runtime.events.topicGeneration
+      this.nameBytes = 0
+    }
+    this.nameBytes += bytes
   }
 
   /** Whether the server could be one that waits for TLS: nothing that we have sent has been understood. */
@@ -196,6 +216,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
   }
 
   message(message: Message): void {
+    this.taken += message.size
     this.telemetry.received(message)
     this.log?.receivedPublish(message)
     if (this.acknowledgesItself && message.mid !== 0) void message.ack()
@@ -224,7 +245,9 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
 
   left(state: Uint8Array, received: number, sent: number): void {
     this.telemetry.end(this, received, sent)
-    const known = this.acknowledgements?.session(state) ?? Uint8Array.from(state)
+    // What is large was lent by the engine, and nobody else's.
+    const isAlone = state.length * 2 > state.buffer.byteLength
+    const known = this.acknowledgements?.session(state) ?? (isAlone ? state : Uint8Array.from(state))
     this.session.engineState.save(this.number, known)
   }
 

@@ -62,9 +62,8 @@ export interface Binding {
    */
   lend(): Buffer | null
   /**
-   * What a connection has moved so far.
-   * @param into gets the bytes that came, the bytes that left, and how many seconds the broker took for its last
-   *   answer to PINGREQ, at first to CONNECT; -1 while there was none
+   * What a connection has moved so far, and what it holds.
+   * @param into gets `TRAFFIC_FIELDS` numbers
    * @returns false if the connection is over, and nothing was written; its SESSION record says what was moved
    */
   traffic(connection: number, into: Float64Array): boolean
@@ -124,7 +123,10 @@ export interface ConnectionOptions {
   properties: Uint8Array
   /** A message with more bytes, as `grant()` counts them, ends the connection; 0: of any size. */
   largestMessage: number
-  /** QoS 2 messages that the broker does not release may have so many bytes together; 0: any number. */
+  /**
+   * QoS 2 messages that the broker does not release may have so many bytes together; 0: any number. What they have
+   * beyond `BESIDE_QUEUE` takes room that `grant()` gave.
+   */
   mostUnreleased: number
   /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
   maxInflight: number

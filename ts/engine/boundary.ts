@@ -92,6 +92,8 @@ export const SESSION_RECEIVED_LOW = 2
 export const SESSION_RECEIVED_HIGH = 5
 export const SESSION_SENT_LOW = 6
 export const SESSION_SENT_HIGH = 7
+/** Of its bytes those that it always has; what follows is kept of messages. */
+export const SESSION_HEAD = 4
 
 /** In place of a topic's id: the topic's bytes are in the record. */
 export const TOPIC_INLINE = 0xffff_ffff
@@ -230,3 +232,28 @@ export const WINDOW_LIMIT = 65_533
 export const LARGE_FROM = 65_536
 /** Small messages cross in chunks of at most so many bytes. */
 export const CHUNK_BYTES = 8192
+/**
+ * Bytes that messages may take outside the queue, however little may be queued: those of QoS 2 that wait for the broker
+ * to release them, of which it has some in flight at any time, and one that a queue is to drop.
+ */
+export const BESIDE_QUEUE = 16_777_216
+
+// --- What `traffic()` writes ----------------------------------------------------------------------------------------
+
+/** Bytes that came, and that left. */
+export const TRAFFIC_RECEIVED = 0
+export const TRAFFIC_SENT = 1
+/** Seconds that the broker took for its last answer to PINGREQ, at first to CONNECT; -1 while there was none. */
+export const TRAFFIC_ROUND_TRIP = 2
+/** Bytes that are held: read from the connection and not taken in. */
+export const TRAFFIC_UNREAD = 3
+/** Bytes of the messages that were delivered, since the connection began. */
+export const TRAFFIC_DELIVERED = 4
+/** Bytes that are held: QoS 2 messages that the broker has not released. */
+export const TRAFFIC_UNRELEASED = 5
+/** Bytes that are held: replies that the broker has not taken. */
+export const TRAFFIC_REPLIES = 6
+/** Bytes that are held: the topics of the broker's topic aliases. */
+export const TRAFFIC_ALIASES = 7
+/** How many numbers it writes. */
+export const TRAFFIC_FIELDS = 8

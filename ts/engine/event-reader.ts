@@ -1,7 +1,6 @@
 import type { Logger } from '../support/logger.js'
 import type { Binding } from './binding.js'
 import {
-  CHUNK_BYTES,
   EVENT_AUTH,
   EVENT_CLOSED,
   EVENT_DONE,
@@ -33,17 +32,13 @@ import {
 import type { Acknowledger } from './held-message.js'
 import { HeldMessage } from './held-message.js'
 import { MESSAGE_HAS_PROPERTIES, Message, TopicName } from './message.js'
+import { Slabs } from './slabs.js'
 
-/**
- * What arrives is copied into slabs of this size, and messages are views of them. Small, because a message
- * that somebody keeps keeps its whole slab; still large enough that a slab costs little for each of its messages. A
- * larger message has a slab of its own.
- */
-const SLAB_SIZE = 2 * CHUNK_BYTES
 /** A slab with less room than this left is replaced. */
 const SLAB_REST = 1024
 
-const NO_BYTES = new Uint8Array(0)
+/** What a message without bytes is a view of, so that it keeps nothing alive. */
+const NO_BYTES = Buffer.alloc(0)
 
 /** Where a connection's events go. Bytes are valid only during the call. */
 export interface ConnectionEvents {
@@ -52,6 +47,8 @@ export interface ConnectionEvents {
   /** What its messages' `ack()` does; null where the engine acknowledges. */
   readonly acknowledgements: Acknowledger | null
   message(message: Message): void
+  /** A topic name of so many bytes has come, which is remembered as long as `topicGeneration` stays. */
+  named(bytes: number): void
   opened(sessionPresent: boolean, properties: Buffer): void
   /** PUBREC came for a QoS 2 publish with an identifier of the caller's. */
   received(operation: number): void
@@ -75,12 +72,16 @@ export class EventReader {
   private readonly connections = new Map<number, ConnectionEvents>()
   /** By the ids that the native side gives them. */
   private readonly topics: TopicName[] = []
+  /** Grows when all of them are forgotten. */
+  topicGeneration = 0
+  readonly slabs = new Slabs()
   private readonly traced: Logger[] = []
 
   private readonly index = new Uint32Array(RECORD_LIMIT * RECORD_WORDS)
   /** The same words; signed ones are small integers to the engine, whatever their value. */
   private readonly words = new Int32Array(this.index.buffer)
-  private slab: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE)
+  /** What is read from: the current slab, or one that was lent. */
+  private slab: Buffer = this.slabs.current
   private slabUsed = 0
   /** Records of the block that have not been delivered, from the first of them to the last. */
   private next = 0
@@ -138,7 +139,7 @@ export class EventReader {
       this.slabUsed = setAside.slabUsed
       this.setAside = null
     } else if (this.slab.length - this.slabUsed < SLAB_REST) {
-      this.replaceSlab(SLAB_SIZE)
+      this.replaceSlab()
     }
   }
 
@@ -160,9 +161,15 @@ export class EventReader {
     return count
   }
 
-  private replaceSlab(room: number): void {
-    this.slab = Buffer.allocUnsafeSlow(Math.max(room, SLAB_SIZE))
+  private replaceSlab(room?: number): void {
+    this.slabs.replace(room)
+    this.slab = this.slabs.current
     this.slabUsed = 0
+  }
+
+  private forgetTopics(): void {
+    this.topics.length = 0
+    this.topicGeneration++
   }
 
   private deliver(at: number): void {
@@ -175,23 +182,25 @@ export class EventReader {
     if (kind === EVENT_MESSAGE) {
       const propertiesLength = words[at + MESSAGE_PROPERTIES_LENGTH] as number
       const payloadLength = words[at + MESSAGE_PAYLOAD_LENGTH] as number
-      this.slabUsed = offset + length + propertiesLength + payloadLength
+      const end = offset + length + propertiesLength + payloadLength
+      this.slabUsed = end
       const events = this.connections.get(connection)
       if (events === undefined) return
       const topic = words[at + RECORD_SUBJECT] as number
       const flags = (head >>> 8) | (events.hasProperties ? MESSAGE_HAS_PROPERTIES : 0)
       const name = topic < 0 ? null : (this.topics[topic] as TopicName)
       const mid = words[at + MESSAGE_IDENTIFIER] as number
-      const { slab } = this
+      const slab = end === offset ? NO_BYTES : this.slab
+      const start = end === offset ? 0 : offset
       const { acknowledgements } = events
       events.message(
         acknowledgements === null || mid === 0
-          ? new Message(name, slab, offset, length, propertiesLength, payloadLength, flags, mid)
+          ? new Message(name, slab, start, length, propertiesLength, payloadLength, flags, mid)
           : new HeldMessage(
               acknowledgements,
               name,
               slab,
-              offset,
+              start,
               length,
               propertiesLength,
               payloadLength,
@@ -204,7 +213,8 @@ export class EventReader {
     if (length > 0) this.slabUsed = offset + length
     if (kind === EVENT_TOPIC) {
       const id = words[at + RECORD_SUBJECT] as number
-      if (id === 0) this.topics.length = 0
+      if (id === 0) this.forgetTopics()
+      this.connections.get(connection)?.named(length)
       this.topics[id] = new TopicName(this.slab.toString('utf8', offset, offset + length), length)
       return
     }
@@ -238,7 +248,7 @@ export class EventReader {
       events.left(this.slab.subarray(offset, offset + length), received, sent)
     } else if (kind === EVENT_CLOSED) {
       this.connections.delete(connection)
-      if (this.connections.size === 0) this.topics.length = 0
+      if (this.connections.size === 0) this.forgetTopics()
       const bytes = this.slab.subarray(offset, offset + length)
       events.closed(
         words[at + RECORD_SUBJECT] as number,

@@ -101,12 +101,21 @@ export class Message {
     return this.topicLength + this.propertiesLength + this.payloadLength
   }
 
-  /** @internal Moves it to another place, unless someone has a view of it already. */
-  move(target: Buffer, at: number): void {
-    if (this.payloadRead !== null || this.propertiesRead !== null) return
+  /**
+   * @internal Moves it to another place.
+   * @returns false if someone has a view of it already, which would not move
+   */
+  move(target: Buffer, at: number): boolean {
+    if (this.payloadRead !== null || this.propertiesRead !== null) return false
     this.bytes.copy(target, at, this.offset, this.offset + this.heldBytes)
     this.bytes = target
     this.offset = at
+    return true
+  }
+
+  /** @internal Bytes of the payload, which is not looked at for them. */
+  get payloadSize(): number {
+    return this.payloadLength
   }
 
   /** @internal The name that the topic has on the native boundary; null for one that has none yet. */

@@ -1,5 +1,6 @@
 import type { Message } from '../engine/message.js'
-import { Compaction } from './compaction.js'
+import { runtime } from '../engine/runtime.js'
+import { type Compaction, InAnyOrder, InOrder } from './compaction.js'
 import { FifoQueue, type MessageQueue } from './queues.js'
 
 /** What happens to a message when the queue has no room: see `ClientOptions.overflow`. */
@@ -35,9 +36,12 @@ export class BoundedQueue {
   readonly isBound: boolean
   /** The queue, if nothing bounds it and its messages can be looked through: then nothing is counted. */
   private readonly plain: FifoQueue<Message> | null
+  /** The queue, if its messages can be looked through. */
+  private readonly fifo: FifoQueue<Message> | null
   /** Bytes of the messages in it. */
   private counted = 0
-  private readonly compaction = new Compaction()
+  /** Made for the first message: it needs the addon. */
+  private compaction: Compaction | null = null
 
   constructor(
     private readonly queue: MessageQueue<Message>,
@@ -51,7 +55,9 @@ export class BoundedQueue {
       this.maxMessages === Number.POSITIVE_INFINITY && this.maxBytes === Number.POSITIVE_INFINITY
     if (isUnlimited && this.isBound) this.maxMessages = USUAL_BACKPRESSURE
     const isPlain = isUnlimited && !this.isBound
-    this.plain = isPlain && queue.constructor === FifoQueue ? (queue as FifoQueue<Message>) : null
+    const fifo = queue.constructor === FifoQueue ? (queue as FifoQueue<Message>) : null
+    this.plain = isPlain ? fifo : null
+    this.fifo = fifo
   }
 
   get length(): number {
@@ -66,11 +72,16 @@ export class BoundedQueue {
     return bytes
   }
 
+  /** Memory that the messages keep alive beyond their own bytes, apart from the block that is being filled. */
+  get slabBytes(): number {
+    return this.compaction?.excess(this.fifo ?? []) ?? 0
+  }
+
   /** Takes a message in, if the bounds let it. */
   put(message: Message): void {
-    this.compaction.note(message, this.queue.length)
     if (this.plain !== null) {
       this.plain.put(message)
+      this.settle(message)
       return
     }
     const size = message.size
@@ -97,6 +108,7 @@ export class BoundedQueue {
   clear(): void {
     while (this.queue.length > 0) this.queue.get()?.drop()
     this.counted = 0
+    this.compaction = null
   }
 
   private hasRoomFor(size: number): boolean {
@@ -116,12 +128,22 @@ export class BoundedQueue {
       }
     }
     this.counted += size
+    this.settle(message)
+  }
+
+  private settle(message: Message): void {
+    if (this.compaction === null) {
+      const { slabs } = runtime().events
+      this.compaction = this.fifo === null ? new InAnyOrder(slabs) : new InOrder(slabs, this.fifo)
+    }
+    this.compaction.put(message)
   }
 
   private remove(): Message {
     const message = this.queue.get()
     if (message === undefined) throw new TypeError('The queue has a length, but get() gives nothing')
     this.counted -= message.size
+    this.compaction?.taken(message)
     return message
   }
 

@@ -111,17 +111,20 @@ export class Inbox implements Recipient, TurnTask {
     return this.queue.length
   }
 
-  /** What waits in the queues of this and of its parts: messages, and bytes of topics, properties and payloads. */
-  get waiting(): { queued: number; queuedBytes: number } {
-    let queued = this.queue.length
-    let queuedBytes = this.queue.bytes
+  /**
+   * What waits in the queues of this and of its parts: messages, bytes of their topics, properties and payloads, and those
+   * of the memory that they keep alive beyond that.
+   */
+  get waiting(): { queued: number; bytes: number; slabBytes: number } {
+    const all = { queued: this.queue.length, bytes: this.queue.bytes, slabBytes: this.queue.slabBytes }
     for (const part of this.views?.recipients ?? []) {
       if (!(part instanceof Inbox)) continue
       const { waiting } = part
-      queued += waiting.queued
-      queuedBytes += waiting.queuedBytes
+      all.queued += waiting.queued
+      all.bytes += waiting.bytes
+      all.slabBytes += waiting.slabBytes
     }
-    return { queued, queuedBytes }
+    return all
   }
 
   /** Takes in a message, or drops it if there is no room. */

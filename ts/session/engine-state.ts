@@ -1,3 +1,4 @@
+import { SESSION_HEAD } from '../engine/boundary.js'
 import type { Receipts } from './receipts.js'
 
 /**
@@ -15,6 +16,11 @@ export class EngineState {
   /** For the next connection; undefined for nothing. */
   get bytes(): Uint8Array | undefined {
     return this.left ?? this.receipts?.state ?? undefined
+  }
+
+  /** Bytes of messages in what the last connection has left. */
+  get messageBytes(): number {
+    return Math.max((this.left?.length ?? 0) - SESSION_HEAD, 0)
   }
 
   /** A connection is being made: what older ones leave is of no interest from now on. */

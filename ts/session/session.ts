@@ -108,6 +108,11 @@ export class Session implements FilterCallsOwner {
     return this.table.unacknowledged + (this.flows.hasRead ? 0 : 1)
   }
 
+  /** Bytes of incoming messages that the next connection is to know. */
+  get keptBytes(): number {
+    return this.engineState.messageBytes
+  }
+
   /** The last connection has ended because of the same message or subscription as one before it, as it seems. */
   get isStuck(): boolean {
     return this.suspicion.hasRepeated

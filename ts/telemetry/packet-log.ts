@@ -51,11 +51,11 @@ export class PacketLog {
     this.logger.debug(length === 0 ? `${middle} (NULL payload)` : `${middle}, ... (${length} bytes)`)
   }
 
-  receivedPublish({ topic, payload, qos, retain, dup, mid, properties }: Message): void {
+  receivedPublish({ topic, payloadSize, qos, retain, dup, mid, properties }: Message): void {
     if (!this.isEnabled) return
     const head = `Received PUBLISH (d${bit(dup)}, q${qos}, r${bit(retain)}, m${mid}), '${topic}'`
     const middle = properties === null ? head : `${head}, properties=${list(properties)}`
-    this.logger.debug(`${middle}, ...  (${payload.length} bytes)`)
+    this.logger.debug(`${middle}, ...  (${payloadSize} bytes)`)
   }
 
   sendingFilters(isSubscribe: boolean, filters: readonly Filter[], mid: number): void {

@@ -1,13 +1,34 @@
 import type { PublishCall } from '../calls/publish-arguments.js'
+import {
+  TRAFFIC_ALIASES,
+  TRAFFIC_DELIVERED,
+  TRAFFIC_FIELDS,
+  TRAFFIC_RECEIVED,
+  TRAFFIC_REPLIES,
+  TRAFFIC_ROUND_TRIP,
+  TRAFFIC_SENT,
+  TRAFFIC_UNREAD,
+  TRAFFIC_UNRELEASED,
+} from '../engine/boundary.js'
 import type { Message } from '../engine/message.js'
 import { dropChannel, messageChannel, publishChannel, stateChannel } from './channels.js'
 import type { StateChange } from './client-states.js'
 import type { ClientStats } from './client-stats.js'
+import { queuedBytes } from './held-bytes.js'
 
 /** A connection that moves bytes. */
 export interface Traffic {
-  /** Fills in the bytes received and sent so far, and the round-trip time in seconds or -1; else leaves all as it was. */
-  measure(into: Float64Array): void
+  /** Bytes of the messages that have come to the client. */
+  readonly taken: number
+  /** Bytes of topic names that it has brought and that are remembered. */
+  readonly topicBytes: number
+  /** Bytes that have come and that JavaScript's part of the way to the broker still has. */
+  readonly heldOnWay: number
+  /**
+   * Fills in `TRAFFIC_…`.
+   * @returns false if the engine is done with the connection; all is left as it was
+   */
+  measure(into: Float64Array): boolean
 }
 
 /** The calls of a client. */
@@ -16,6 +37,16 @@ export interface CallLoad {
   readonly unacknowledged: number
   /** Calls whose promises are pending. */
   readonly pending: number
+  /** Bytes of messages that the next connection of the session begins with. */
+  readonly keptBytes: number
+}
+
+/** The messages that wait for the program. */
+export interface Waiting {
+  readonly queued: number
+  /** Bytes of their topics, properties and payloads. */
+  readonly bytes: number
+  readonly slabBytes: number
 }
 
 /** What happens to a client: counted for `Client.stats`, and told to whoever listens (diagnostics.ts). */
@@ -74,7 +105,9 @@ export class Telemetry {
 
   /** A connection was made. */
   begin(connection: Traffic): void {
-    this.open.set(connection, new Float64Array([0, 0, -1]))
+    const numbers = new Float64Array(TRAFFIC_FIELDS)
+    numbers[TRAFFIC_ROUND_TRIP] = -1
+    this.open.set(connection, numbers)
   }
 
   /** The broker has accepted a connection. */
@@ -89,18 +122,36 @@ export class Telemetry {
     this.bytesSent += sent
   }
 
-  /** The part of a snapshot that has to do with connections. */
-  snapshot(): Omit<ClientStats, 'queued' | 'queuedBytes'> {
+  /** @param waiting what is in the client's queues */
+  snapshot(waiting: Waiting): ClientStats {
     let { bytesReceived, bytesSent } = this
     let roundTripTime: number | null = null
-    for (const [connection, measured] of this.open) {
-      connection.measure(measured)
-      const [received = 0, sent = 0, seconds = -1] = measured
-      bytesReceived += received
-      bytesSent += sent
-      roundTripTime = seconds < 0 ? null : seconds
+    let messageBytes = waiting.bytes
+    let unreadBytes = 0
+    let unreleasedBytes = this.calls?.keptBytes ?? 0
+    let replyBytes = 0
+    let topicBytes = 0
+    for (const [connection, numbers] of this.open) {
+      const isThere = connection.measure(numbers)
+      const of = (field: number) => numbers[field] as number
+      bytesReceived += of(TRAFFIC_RECEIVED)
+      bytesSent += of(TRAFFIC_SENT)
+      roundTripTime = of(TRAFFIC_ROUND_TRIP) < 0 ? null : of(TRAFFIC_ROUND_TRIP)
+      messageBytes += Math.max(of(TRAFFIC_DELIVERED) - connection.taken, 0)
+      unreadBytes += connection.heldOnWay
+      topicBytes += connection.topicBytes
+      if (!isThere) continue
+      unreadBytes += of(TRAFFIC_UNREAD)
+      unreleasedBytes += of(TRAFFIC_UNRELEASED)
+      replyBytes += of(TRAFFIC_REPLIES)
+      topicBytes += of(TRAFFIC_ALIASES)
     }
+    const { slabBytes } = waiting
+    const held = { messageBytes, unreadBytes, unreleasedBytes, replyBytes, topicBytes, slabBytes }
     return {
+      queued: waiting.queued,
+      queuedBytes: queuedBytes(held),
+      ...held,
       messagesReceived: this.messagesReceived,
       messagesSent: this.messagesSent,
       bytesReceived,

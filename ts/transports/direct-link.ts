@@ -9,6 +9,7 @@ import type { Way } from './way.js'
 export class DirectLink implements Link {
   readonly failure = null
   readonly drained = null
+  readonly held = 0
 
   private constructor(
     readonly where: string,

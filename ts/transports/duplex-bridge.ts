@@ -8,6 +8,7 @@ import type { Link, LinkFields } from './link.js'
 import { LoopbackMeeting, NEEDS_MEETING } from './loopback-meeting.js'
 import { destroyLayers } from './node-socket.js'
 import type { Way } from './way.js'
+import { WebSocketStream } from './web-socket-stream.js'
 
 /** How long the broker may take to close its half after ours, in milliseconds; as long as the native side waits. */
 const LINGER = 2000
@@ -29,6 +30,8 @@ export class DuplexBridge implements Link {
   private writing = 0
   private nearEnded = false
   private meeting: LoopbackMeeting | null = null
+  /** What the native side is at the other end of. */
+  private near: Socket | null = null
 
   /**
    * @param layers the stream and those below it, the lowest first
@@ -66,6 +69,13 @@ export class DuplexBridge implements Link {
     }
   }
 
+  get held(): number {
+    const inside = this.layers.map((layer) =>
+      layer instanceof WebSocketStream ? layer.assembling : layer.readableLength,
+    )
+    return inside.reduce((sum, bytes) => sum + bytes, this.near?.writableLength ?? 0)
+  }
+
   fields(binding: Binding): LinkFields {
     const fields: LinkFields = { addresses: [], descriptor: this.pair(binding) }
     if (this.tls !== null) fields.tls = this.tls
@@ -88,6 +98,7 @@ export class DuplexBridge implements Link {
   /** @param near the native side is at its other end */
   private connect(near: Socket): void {
     const stream = this.layers.at(-1) as Duplex
+    this.near = near
     // A connection alone does not keep the event loop alive; what is pending on it does (runtime.ts).
     for (const socket of [near, ...this.layers]) {
       if ('unref' in socket && typeof socket.unref === 'function') socket.unref()

@@ -17,6 +17,8 @@ export interface Link {
   readonly tlsRetry: TlsRetry
   /** What has gone wrong in JavaScript's part of the way. */
   readonly failure: Error | null
+  /** Bytes that have come and that JavaScript's part of the way still has. */
+  readonly held: number
   /** Settles when nothing is left in JavaScript's part that is to be sent; null where there is no such part. */
   readonly drained: Promise<void> | null
   /** The fields for `Binding.open()`, which must follow at once. */

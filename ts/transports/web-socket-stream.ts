@@ -24,10 +24,26 @@ export class WebSocketStream extends Duplex {
   private start = 0
   private stop = 0
 
-  /** @param socket not open yet */
-  constructor(private readonly socket: WebSocket) {
+  /** Bytes of frames that have come since the last message was complete. */
+  private gathered = 0
+
+  /**
+   * @param socket not open yet
+   * @param below what it reads from
+   */
+  constructor(
+    private readonly socket: WebSocket,
+    below: Duplex,
+  ) {
     super()
+    // Before the package sees them: of what comes with the end of a message, no more than one read, none is counted.
+    socket.once('open', () => {
+      below.prependListener('data', (chunk: Buffer) => {
+        this.gathered += chunk.length
+      })
+    })
     socket.on('message', (data: Buffer, isBinary: boolean) => {
+      this.gathered = 0
       if (isBinary) this.receive(data)
       else this.fail('The broker sent a WebSocket text frame [MQTT-6.0.0-1]')
     })
@@ -40,6 +56,11 @@ export class WebSocketStream extends Duplex {
       this.passOn()
       this.push(null)
     })
+  }
+
+  /** Bytes that have come and have not been passed on: those of a message that is not complete, too. */
+  get assembling(): number {
+    return this.gathered + (this.stop - this.start) + this.readableLength
   }
 
   override _read(): void {

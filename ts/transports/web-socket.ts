@@ -66,7 +66,7 @@ export async function webSocket(
     skipUTF8Validation: true,
   }
   const socket = new WebSocket(address, 'mqtt', options)
-  const packets = new WebSocketStream(socket)
+  const packets = new WebSocketStream(socket, stream)
   own(packets, signal)
   try {
     await Promise.all([once(socket, 'open'), asking])
