@@ -25,7 +25,7 @@ for (const { name, more, expected } of [
       /^ {2}kitchen\/ /,
       /^ {4}humidity +(?:[\d.]+\/s)? +1 +2 B {2}40$/,
       /^ {4}temperature +(?:[\d.]+\/s)? +2 +4 B {2}20\.5$/,
-      /^ {2}steer +(?:[\d.]+\/s)? +1 +\d+ B {2}\\u001b\[2J\\nnext$/,
+      /^ {2}steer +(?:[\d.]+\/s)? +1 +\d+ B {2}\\x1b\[2J\\nnext$/,
     ],
   },
   {

@@ -1,4 +1,5 @@
 import { Failure } from '../failures/failure.js'
+import { printable } from '../support/printable.js'
 import { messageOf } from './advice.js'
 
 /** What the commands end with beside a broker's refusal, whose code they end with as Mosquitto's do. */
@@ -39,7 +40,7 @@ export function lineOf(error: unknown): string {
   const failure = Failure.of(error)
   const text =
     failure !== undefined ? messageOf(failure) : error instanceof Error ? error.message : String(error)
-  return `Error: ${text.replaceAll(/\s*\n\s*/g, ' ')}`
+  return printable(`Error: ${text.replaceAll(/\s*\n\s*/g, ' ')}`)
 }
 
 /** What the process ends with after it. */

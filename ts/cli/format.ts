@@ -58,7 +58,7 @@ function compileSequence(match: RegExpMatchArray, isPretty: boolean): Printer {
 }
 
 function literal(text: string): Printer {
-  return (_message, output) => output.text(text)
+  return (_message, output) => output.raw(text)
 }
 
 function timeSequence(letter: string): Printer {
@@ -99,11 +99,11 @@ function parameter(letter: string, isPretty: boolean, layout: Layout): Printer {
       return ({ retain }, output) => output.text(retain ? '1' : '0')
     case 'D':
       return ({ properties }, output) => {
-        if (properties?.correlationData !== undefined) output.bytes(properties.correlationData)
+        if (properties?.correlationData !== undefined) output.foreign(properties.correlationData)
       }
     case 'P':
       return ({ properties }, output) => {
-        output.text(properties?.userProperty?.map(([name, value]) => `${name}:${value}`).join(' ') ?? '')
+        output.foreign(properties?.userProperty?.map(([name, value]) => `${name}:${value}`).join(' ') ?? '')
       }
     case 'R':
       return ({ properties }, output) => {
@@ -150,7 +150,7 @@ function layNumber(value: number | undefined, { isLeft, pad, width }: Layout): s
 /** As printf does: widths are bytes. */
 function layText(value: string, { isLeft, width, most }: Layout, output: Output): void {
   if (width === 0 && most === Number.POSITIVE_INFINITY) {
-    output.text(value)
+    output.foreign(value)
     return
   }
   lay(Buffer.from(value).subarray(0, most), isLeft, ' ', width, output)
@@ -170,6 +170,6 @@ function layHex(payload: Buffer, { isLeft, pad, width }: Layout, output: Output,
 function lay(bytes: Uint8Array, isLeft: boolean, pad: string, width: number, output: Output): void {
   const missing = Math.max(0, width - bytes.length)
   if (!isLeft) output.text(pad.repeat(missing))
-  output.bytes(bytes)
+  output.foreign(bytes)
   if (isLeft) output.text(' '.repeat(missing))
 }

@@ -1,11 +1,18 @@
 import type { Writable } from 'node:stream'
+import { printable } from '../support/printable.js'
 
 /** Bytes that are collected before they are written. */
 const BLOCK = 64 * 1024
 
+/** What begins anew with each of them stays as it is. */
+const LINES = /[^\n]+/g
+
 /**
  * Standard output, in blocks: bytes are collected, and `flush()` writes them. A reader that has gone (EPIPE) is no
  * error: `isClosed` says so, and what is written from then on is dropped.
+ *
+ * On a terminal control characters are escaped, so that nobody who publishes can steer it; what goes to a file or a
+ * program is written byte for byte.
  */
 export class Output {
   readonly #stream: Writable
@@ -13,9 +20,11 @@ export class Output {
   #block = Buffer.allocUnsafe(BLOCK)
   #used = 0
   #error: Error | null = null
+  readonly #isTerminal: boolean
 
   constructor(stream: Writable = process.stdout) {
     this.#stream = stream
+    this.#isTerminal = 'isTTY' in stream && stream.isTTY === true
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') this.#error = error
       this.#closing.abort()
@@ -38,6 +47,18 @@ export class Output {
     this.#block[this.#used++] = value
   }
 
+  /** Adds what somebody else has written, of which a terminal gets one line. */
+  foreign(value: Uint8Array | string): void {
+    if (this.#isTerminal) this.raw(printable(Buffer.from(value).toString()))
+    else if (typeof value === 'string') this.raw(value)
+    else this.bytes(value)
+  }
+
+  /** Adds text as UTF-8. */
+  text(value: string): void {
+    this.raw(this.#isTerminal ? value.replace(LINES, printable) : value)
+  }
+
   /** Adds bytes; they are copied. */
   bytes(value: Uint8Array): void {
     if (value.length > this.#block.length - this.#used) {
@@ -51,8 +72,8 @@ export class Output {
     this.#used += value.length
   }
 
-  /** Adds text as UTF-8. */
-  text(value: string): void {
+  /** Adds text as UTF-8 with all that is in it: what the user of the command has written. */
+  raw(value: string): void {
     // No character has more than three bytes for each of its UTF-16 units.
     if (value.length * 3 > this.#block.length - this.#used) {
       this.bytes(Buffer.from(value))

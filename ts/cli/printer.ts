@@ -59,7 +59,7 @@ function withEnd(print: Printer, hasEnd: boolean): Printer {
 function printPayload(hasEnd: boolean): Printer {
   return ({ payload }, output) => {
     if (payload.length === 0) return
-    output.bytes(payload)
+    output.foreign(payload)
     if (hasEnd) output.byte(NEWLINE)
   }
 }
@@ -68,10 +68,10 @@ function printPayload(hasEnd: boolean): Printer {
 function printVerbose(hasEnd: boolean): Printer {
   return ({ topic, payload }, output) => {
     if (payload.length === 0 && !hasEnd) return
-    output.text(topic.value)
+    output.foreign(topic.value)
     output.byte(SPACE)
     if (payload.length === 0) output.text('(null)')
-    else output.bytes(payload)
+    else output.foreign(payload)
     if (hasEnd) output.byte(NEWLINE)
   }
 }

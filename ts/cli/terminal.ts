@@ -1,17 +1,3 @@
-/** Control characters of C0 and C1, and what turns the direction of writing: none of them may reach a terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
-
-const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-
-/** Text of somebody else's, as it may stand on a terminal: in one line, and without a way to steer the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(
-    UNPRINTABLE,
-    (character) => SHORT[character] ?? `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-  )
-}
-
 /** The beginning of a text that fits into so many columns; an ellipsis stands for the rest. */
 export function clipped(text: string, columns: number): string {
   const characters = Array.from(text)

@@ -1,4 +1,5 @@
 import { Failure } from '../../failures/failure.js'
+import { printable } from '../../support/printable.js'
 import { adviceOn } from '../advice.js'
 import { CommandError } from '../command-error.js'
 import type { Output } from '../output.js'
@@ -73,8 +74,9 @@ export class Checklist {
     details: readonly string[] | undefined,
     milliseconds: number,
   ): Promise<void> {
-    this.#output.text(`${mark} ${name.padEnd(12)} ${text} (${milliseconds.toFixed(1)} ms)\n`)
-    for (const detail of details ?? []) this.#output.text(`${' '.repeat(15)}${detail}\n`)
+    // Names in certificates, reason strings and the like are somebody else's.
+    this.#output.text(`${mark} ${name.padEnd(12)} ${printable(text)} (${milliseconds.toFixed(1)} ms)\n`)
+    for (const detail of details ?? []) this.#output.text(`${' '.repeat(15)}${printable(detail)}\n`)
     await this.#output.flush()
   }
 }

@@ -1,5 +1,6 @@
 import type { Message } from '../../engine/message.js'
-import { clipped, printable, sizeText } from '../terminal.js'
+import { printable } from '../../support/printable.js'
+import { clipped, sizeText } from '../terminal.js'
 
 /** Topics that are told apart; messages of further ones are only counted. */
 const MOST_TOPICS = 10_000
@@ -76,7 +77,7 @@ export class TopicTree {
     this.#collect(this.#root, 0, depth, rows)
     const nameWidth = Math.min(Math.max(...rows.map(({ name }) => name.length), 5), Math.floor(columns / 2))
     const lines = rows.map(({ name, rate, messages, size, last }) => {
-      const value = last === null ? '' : printable(last.toString())
+      const value = last === null ? '' : cell(last.toString())
       const figures = `${perSecond(rate).padStart(9)} ${String(messages).padStart(9)} ${(last === null ? '' : sizeText(size)).padStart(7)}`
       return clipped(`${clipped(name, nameWidth).padEnd(nameWidth)} ${figures}  ${value}`, columns)
     })
@@ -102,7 +103,7 @@ export class TopicTree {
     for (const [name, child] of [...level.children].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const isClosed = indent + 1 >= depth && child.children.size > 0
       const sum = isClosed ? sumOf(child) : child
-      const shown = `${'  '.repeat(indent)}${printable(name) || '(empty)'}${child.children.size > 0 ? '/' : ''}`
+      const shown = `${'  '.repeat(indent)}${cell(name) || '(empty)'}${child.children.size > 0 ? '/' : ''}`
       rows.push({ name: shown, rate: sum.rate, messages: sum.messages, size: child.size, last: child.last })
       if (!isClosed) this.#collect(child, indent + 1, depth, rows)
     }
@@ -122,4 +123,9 @@ function sumOf(level: Level): { rate: number; messages: number } {
 
 function perSecond(rate: number): string {
   return rate === 0 ? '' : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`
+}
+
+/** Text of somebody else's, as it may stand in a column. */
+function cell(text: string): string {
+  return printable(text).replaceAll('\t', '\\t')
 }
