@@ -151,6 +151,21 @@ test('what one tick publishes is one batch', async (t) => {
   await within(atOnce, 'publishing', Promise.all(calls))
 })
 
+test('deletions go with the next publish; disconnect() does not wait for one', async (t) => {
+  const [peer, store] = [await listening(t), new MemoryStore()]
+  const { client, session } = await joined(t, peer, { ...kept(V5, store), timeout: 30 })
+  const count = 200
+  for (let index = 0; index < count; index++) {
+    const publishing = client.publish('a', index, { qos: 1 })
+    acknowledge(session, await session.next('publish'))
+    await publishing
+  }
+  await within(patience, 'disconnecting', client.disconnect())
+  t.is(store.records.size, 0)
+  // One for each publish, and some for deletions when the machine was busy for a while.
+  t.true(store.batches < 1.5 * count, `${store.batches} batches`)
+})
+
 test('what the store does not take rejects and is not sent, and the next one is', async (t) => {
   const [peer, store] = [await listening(t), new MemoryStore()]
   const { client, session } = await joined(t, peer, kept(V5, store))

@@ -1,5 +1,5 @@
 import type { Store } from '../store/store.js'
-import { nextTick } from '../support/clock.js'
+import { clearTimeout, nextTick, setTimeout } from '../support/clock.js'
 import type { KeptPublish } from './kept-publish.js'
 import { asideKey, describe, keyOf } from './store-records.js'
 
@@ -21,8 +21,16 @@ interface Note {
 const MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
 
 /**
+ * Nobody waits for a deletion: it goes with the next publish. If none comes, or with so many of them, deletions are written
+ * alone after so many milliseconds.
+ */
+const DELETION_DELAY = 5
+const MOST_DELETIONS_WAITING = 1024
+
+/**
  * Writes what changes in the publishes of QoS 1 and 2 to a store: all that changes in a tick, or while an older batch
- * is being written, as one batch. A publish that is over before it was ever written is not written.
+ * is being written, as one batch; what is deleted a moment later. A publish that is over before it was ever written is not
+ * written.
  */
 export class Journal {
   private readonly puts = new Set<KeptPublish>()
@@ -34,6 +42,8 @@ export class Journal {
   private isOpen = false
   private isScheduled = false
   private isWriting = false
+  /** Writes deletions that no other change has taken along. */
+  private timer: NodeJS.Timeout | null = null
   private sequence = 0
   private readonly waiting: Array<() => void> = []
 
@@ -63,7 +73,7 @@ export class Journal {
     this.puts.delete(flow)
     if (flow.storedIdentifier < 0) return
     this.deletions.add(flow.key)
-    this.schedule()
+    this.scheduleDeletions()
   }
 
   /**
@@ -80,7 +90,8 @@ export class Journal {
 
   /** Resolves when the store has all changes, or has refused them; null if there are none. */
   stored(): Promise<void> | null {
-    if (!this.isScheduled && !this.isWriting) return null
+    if (!this.isOpen || (this.isUnchanged && !this.isScheduled && !this.isWriting)) return null
+    this.schedule()
     return new Promise((resolve) => {
       this.waiting.push(resolve)
     })
@@ -109,6 +120,21 @@ export class Journal {
     return flows
   }
 
+  private get isUnchanged(): boolean {
+    return this.puts.size === 0 && this.deletions.size === 0 && this.notes.size === 0
+  }
+
+  private scheduleDeletions(): void {
+    if (this.deletions.size >= MOST_DELETIONS_WAITING) {
+      this.schedule()
+    } else if (this.timer === null && !this.isScheduled && this.isOpen) {
+      this.timer = setTimeout(() => {
+        this.timer = null
+        this.schedule()
+      }, DELETION_DELAY).unref()
+    }
+  }
+
   private schedule(): void {
     if (this.isScheduled || this.isWriting || !this.isOpen) return
     this.isScheduled = true
@@ -119,10 +145,12 @@ export class Journal {
   }
 
   private write(): void {
-    if (this.puts.size === 0 && this.deletions.size === 0 && this.notes.size === 0) {
+    if (this.isUnchanged) {
       for (const resolve of this.waiting.splice(0)) resolve()
       return
     }
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
     const flows = this.takeSome()
     const states = flows.map((flow) => ({
       flow,
@@ -157,7 +185,9 @@ export class Journal {
     this.isWriting = true
     const finish = () => {
       this.isWriting = false
-      this.write()
+      const isUrgent = this.puts.size > 0 || this.notes.size > 0 || this.waiting.length > 0
+      if (isUrgent || this.isUnchanged) this.write()
+      else this.scheduleDeletions()
     }
     let pending: Promise<void> | void
     try {
