@@ -13,8 +13,18 @@ import { type Contents, contentsOf, isSame, keyOf, randomFrom } from './workload
 const isLong = process.env.AIOMQTT_FAULTS === 'long'
 const PUT_AND_END = 0x81
 
-/** A disk with a store: small records, one that lies in several blocks, and several files. */
-async function filled(fileSize: number, count: number): Promise<{ disk: SimulatedDisk; contents: Contents }> {
+const BLOCK = 32 * 1024
+
+/** A disk with a store, what that holds, and where. */
+interface Filled {
+  readonly disk: SimulatedDisk
+  readonly contents: Contents
+  /** Keys of records that have no byte in the blocks of these bytes of a file. */
+  elsewhere(name: string, from: number, to: number): string[]
+}
+
+/** Small records, one that lies in several blocks, and several files. */
+async function filled(fileSize: number, count: number): Promise<Filled> {
   const disk = new SimulatedDisk()
   const log = new SegmentedLog(disk, true, fileSize)
   await log.open()
@@ -23,8 +33,20 @@ async function filled(fileSize: number, count: number): Promise<{ disk: Simulate
     await log.append([[[keyOf(number), Buffer.from(`${number} `.padEnd(length, `${number}`))]]])
   }
   const contents = await contentsOf(log)
+  const { catalog } = log
+  const places = [...contents.keys()].map((key) => {
+    const { file, at, size } = catalog.index.get(key) as { file: number; at: number; size: number }
+    return { key, name: catalog.segment(file)?.name, at, end: at + size }
+  })
   await log.close()
-  return { disk, contents }
+  const elsewhere = (name: string, from: number, to: number) => {
+    const begin = Math.floor(from / BLOCK) * BLOCK
+    const end = Math.ceil(to / BLOCK) * BLOCK
+    return places
+      .filter((place) => place.name !== name || place.end <= begin || place.at >= end)
+      .map(({ key }) => key)
+  }
+  return { disk, contents, elsewhere }
 }
 
 async function reopened(disk: SimulatedDisk): Promise<{ contents: Contents; losses: StoreLoss[] }> {
@@ -56,10 +78,12 @@ function check(
   found: Contents,
   losses: StoreLoss[],
   what: string,
+  neighbours: readonly string[] = [],
 ): number {
   for (const [key, value] of found) if (whole.get(key) !== value) t.fail(`${what}: ${key} is made up`)
   const lost = whole.size - found.size
   if (lost > 0 && losses.length === 0) t.fail(`${what}: ${lost} records are lost, and nothing is told`)
+  for (const key of neighbours) if (!found.has(key)) t.fail(`${what}: ${key}, which lies elsewhere, is lost`)
   return lost
 }
 
@@ -67,24 +91,27 @@ function check(
 function* positions(length: number, seed: number): Generator<number, void> {
   const random = randomFrom(seed)
   for (let at = 0; at < length; at++) {
-    const isEdge = at < 120 || at > length - 60 || (at + 20) % 32768 < 40
+    const isEdge = at < 120 || at > length - 60 || (at + 20) % BLOCK < 40
     if (isLong || isEdge || random(120) === 0) yield at
   }
 }
 
 test('a byte that was overwritten costs its record, or where that was the length, the rest of its block', async (t) => {
   t.timeout(1_800_000)
-  const { disk, contents } = await filled(40_000, 40)
+  const { disk, contents, elsewhere } = await filled(40_000, 40)
   let lost = 0
   let most = 0
   let count = 0
-  for (const name of disk.names.filter((each) => each.startsWith('records'))) {
+  for (const name of disk.names) {
     const bytes = disk.bytes(name)
     for (const at of positions(bytes.length, 1)) {
       const damaged = Buffer.from(bytes)
-      damaged[at] = (bytes[at] as number) ^ (1 << (at % 8))
+      // One bit, all bits, a zero.
+      const value = bytes[at] as number
+      damaged[at] = [value ^ (1 << (at % 8)), value ^ 0xff, 0][count % 3] as number
       const found = await reopened(await overwrite(disk, name, damaged))
-      const gone = check(t, contents, found.contents, found.losses, `${name} at ${at}`)
+      const neighbours = elsewhere(name, at, at + 1)
+      const gone = check(t, contents, found.contents, found.losses, `${name} at ${at}`, neighbours)
       lost += gone
       most = Math.max(most, gone)
       count++
@@ -112,13 +139,16 @@ test('a damaged payload costs no neighbour', async (t) => {
 
 test('a file that was cut holds what lies before the cut', async (t) => {
   t.timeout(1_800_000)
-  const { disk, contents } = await filled(40_000, 40)
+  const { disk, contents, elsewhere } = await filled(40_000, 40)
   for (const name of disk.names.filter((each) => each.startsWith('records'))) {
     const bytes = disk.bytes(name)
     for (const at of positions(bytes.length, 2)) {
       const copy = await overwrite(disk, name, bytes.subarray(0, at))
       const { contents: found, losses } = await reopened(copy)
       for (const [key, value] of found) if (contents.get(key) !== value) t.fail(`${name} at ${at}: ${key}`)
+      for (const key of elsewhere(name, 0, bytes.length)) {
+        if (!found.has(key)) t.fail(`${name} at ${at}: ${key}, of another file, is lost`)
+      }
       // The last file says itself where it ends: a cut between two batches is none.
       const before = [...contents].filter(([, value]) => bytes.subarray(0, at).includes(value))
       if (before.some(([key]) => !found.has(key))) t.fail(`${name} at ${at}: a record before the cut is lost`)
@@ -128,14 +158,39 @@ test('a file that was cut holds what lies before the cut', async (t) => {
   t.pass()
 })
 
-test('a file whose bytes were rotated holds nothing that was not stored', async (t) => {
+test('a file whose bytes were rotated holds nothing that was not stored, and costs no other file anything', async (t) => {
   t.timeout(1_800_000)
-  const { disk, contents } = await filled(1_000_000, 40)
-  const bytes = disk.bytes('records')
-  for (const at of positions(bytes.length, 3)) {
-    const rotated = Buffer.concat([bytes.subarray(at), bytes.subarray(0, at)])
-    const found = await reopened(await overwrite(disk, 'records', rotated))
-    check(t, contents, found.contents, found.losses, `by ${at}`)
+  for (const fileSize of [40_000, 1_000_000]) {
+    const { disk, contents, elsewhere } = await filled(fileSize, 40)
+    for (const name of disk.names) {
+      const bytes = disk.bytes(name)
+      for (const at of positions(bytes.length, 3)) {
+        if (at === 0) continue
+        const rotated = Buffer.concat([bytes.subarray(at), bytes.subarray(0, at)])
+        const found = await reopened(await overwrite(disk, name, rotated))
+        const neighbours = elsewhere(name, 0, bytes.length)
+        check(t, contents, found.contents, found.losses, `${name} by ${at}`, neighbours)
+      }
+    }
+  }
+  t.pass()
+})
+
+test('bytes that were moved within a file cost what lies between, and nothing before it', async (t) => {
+  t.timeout(1_800_000)
+  const { disk, contents, elsewhere } = await filled(40_000, 40)
+  const random = randomFrom(4)
+  for (const name of disk.names) {
+    const bytes = disk.bytes(name)
+    for (const at of positions(bytes.length, 5)) {
+      // A piece changes places with the one behind it: what follows both stays where it is.
+      const length = 1 + random(200)
+      const [first, second] = [bytes.subarray(at, at + length), bytes.subarray(at + length, at + 2 * length)]
+      const moved = Buffer.concat([bytes.subarray(0, at), second, first, bytes.subarray(at + 2 * length)])
+      const found = await reopened(await overwrite(disk, name, moved))
+      const neighbours = elsewhere(name, at, Math.min(bytes.length, at + 2 * length))
+      check(t, contents, found.contents, found.losses, `${name} at ${at}`, neighbours)
+    }
   }
   t.pass()
 })

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { chmodSync, cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -91,6 +91,58 @@ test('it holds maxBytes and no more; deletions make room, and what is refused ch
   await store.batch([[key(1), null]])
   await store.batch([[key(2), null], ...puts(4, 5)])
   t.is((await contents(store)).length, 2)
+})
+
+/** Counts the syncs of files. @param held what a sync waits for */
+async function countedSyncs(t: ExecutionContext, held?: Promise<void>): Promise<{ count: number }> {
+  const handle = await open(fileURLToPath(import.meta.url))
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const syncs = { count: 0 }
+  const { datasync } = prototype
+  prototype.datasync = async function (this: FileHandle) {
+    syncs.count++
+    await held
+    await datasync.call(this)
+  }
+  t.teardown(() => {
+    prototype.datasync = datasync
+  })
+  return syncs
+}
+
+test.serial('a thousand batches that are made at once share a sync', async (t) => {
+  const store = opened(t, await folder(t), { sync: true })
+  await store.batch(puts(0, 1))
+  const syncs = await countedSyncs(t)
+  await Promise.all(Array.from({ length: 1000 }, (_, index) => store.batch(puts(index, index + 1))))
+  t.true(syncs.count <= 2, `${syncs.count} syncs`)
+  await store.close()
+  t.deepEqual(await contents(store), puts(0, 1000) as StoreRecord[])
+})
+
+test.serial('a thousand publishes of as many ticks that wait for the disk share a sync', async (t) => {
+  const store = opened(t, await folder(t), { sync: true })
+  const count = 1000
+  const { client, session } = await paired(t, { store, maxInflightMessages: count, timeout: 30 })
+  await store.batch(puts(0, 1))
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const syncs = await countedSyncs(t, held)
+  const calls = [client.publish('a', 'first', { qos: 1 })]
+  while (syncs.count === 0) await new Promise((resolve) => setImmediate(resolve))
+  while (calls.length < count) {
+    calls.push(client.publish('a', `${calls.length}`, { qos: 1 }))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  letGo()
+  const publishes = await session.take('publish', count)
+  t.is(syncs.count, 2)
+  for (const { messageId = 0 } of publishes) session.send({ cmd: 'puback', messageId })
+  await within(patience, 'publishing', Promise.all(calls))
+  await client.disconnect()
 })
 
 test('bad arguments are refused', (t) => {
