@@ -5,8 +5,6 @@
 namespace aiomqtt {
 namespace {
 
-constexpr Violation protocol_error(const char* text) { return {reason::kProtocolError, text}; }
-
 std::optional<std::string> text_of(Bytes bytes) {
   if (bytes.data() == nullptr) return std::nullopt;
   return std::string(bytes.begin(), bytes.end());

@@ -9,10 +9,6 @@
 namespace aiomqtt {
 namespace {
 
-Bytes bytes_of(const std::string& text) noexcept {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 Ending transport_ending(Connection& connection, Ending::Step step, int error) {
   return {Ending::kTransport, step, error, bytes_of(connection.io().peer)};
 }

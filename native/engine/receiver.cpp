@@ -23,10 +23,6 @@ std::uint32_t message_flags(const Publish& publish) noexcept {
          (publish.dup ? message::kDup : 0U);
 }
 
-Bytes bytes_of(const std::string& text) noexcept {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::string string_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

@@ -6,9 +6,6 @@
 namespace aiomqtt {
 namespace {
 
-constexpr Violation malformed(const char* text) { return {reason::kMalformedPacket, text}; }
-constexpr Violation protocol_error(const char* text) { return {reason::kProtocolError, text}; }
-
 bool is_one_of(std::uint8_t code, std::initializer_list<std::uint8_t> codes) noexcept {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }

@@ -67,9 +67,6 @@ constexpr std::array<Rule, 0x2b> kRules = [] {
   return rules;
 }();
 
-constexpr Violation malformed(const char* text) { return {reason::kMalformedPacket, text}; }
-constexpr Violation protocol_error(const char* text) { return {reason::kProtocolError, text}; }
-
 // One property's value: how many bytes it takes, and the number in it if it is a number.
 struct Value {
   std::size_t size = 0;  // 0: it does not fit

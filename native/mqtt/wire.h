@@ -4,10 +4,15 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace aiomqtt {
 
 using Bytes = std::span<const std::uint8_t>;
+
+inline Bytes bytes_of(std::string_view text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 namespace packet {
 inline constexpr std::uint8_t kConnect = 1;
@@ -115,5 +120,8 @@ struct Violation {
   const char* text = nullptr;
   explicit operator bool() const noexcept { return text != nullptr; }
 };
+
+constexpr Violation malformed(const char* text) { return {reason::kMalformedPacket, text}; }
+constexpr Violation protocol_error(const char* text) { return {reason::kProtocolError, text}; }
 
 }  // namespace aiomqtt

@@ -14,6 +14,8 @@ namespace aiomqtt::testing {
 
 using Buffer = std::vector<std::uint8_t>;
 
+inline constexpr int kVersions[] = {kMqtt31, kMqtt311, kMqtt5};
+
 inline void put(Buffer& to, int byte) { to.push_back(static_cast<std::uint8_t>(byte)); }
 inline void put(Buffer& to, std::string_view text) {
   to.insert(to.end(), text.begin(), text.end());

@@ -7,8 +7,6 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr int kVersions[] = {kMqtt31, kMqtt311, kMqtt5};
-
 // -- The broker ends it --
 
 TEST("end: a broker that hangs up is told with its address, after all that it had sent") {

@@ -5,8 +5,6 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr int kVersions[] = {kMqtt31, kMqtt311, kMqtt5};
-
 TEST("publish: QoS 0, 1 and 2 go through their flows, on each version") {
   for (const int version : kVersions) {
     const Note note("version " + std::to_string(version));

@@ -6,8 +6,6 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr int kVersions[] = {kMqtt31, kMqtt311, kMqtt5};
-
 TEST("subscribe: filters and options go out, and the codes come back, on each version") {
   for (const int version : kVersions) {
     const Note note("version " + std::to_string(version));

@@ -100,20 +100,21 @@ void check_equal(const A& actual, const B& expected, const char* text,
 }
 
 namespace {
-// One specialization a test, told apart by its line; local to each file.
-template <int line>
+// One specialization a test, told apart by its number in what is compiled together.
+template <int number>
 struct TestAt;
 }  // namespace
 
 }  // namespace aiomqtt::testing
 
-#define TEST(sentence)                                                            \
+#define TEST(sentence) TEST_WITH_NUMBER(sentence, __COUNTER__)
+#define TEST_WITH_NUMBER(sentence, number)                                        \
   template <>                                                                     \
-  struct TestAt<__LINE__> {                                                       \
+  struct TestAt<number> {                                                         \
     static void run();                                                            \
     static inline const bool registered = register_test(sentence, __FILE__, run); \
   };                                                                              \
-  void TestAt<__LINE__>::run()
+  void TestAt<number>::run()
 
 #define CHECK(condition) ::aiomqtt::testing::check(static_cast<bool>(condition), #condition)
 #define CHECK_EQ(actual, expected) ::aiomqtt::testing::check_equal(actual, expected, #actual)

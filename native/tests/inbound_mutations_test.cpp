@@ -6,10 +6,6 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr int kVersions[] = {kMqtt31, kMqtt311, kMqtt5};
-const Buffer kReasonString = properties(0x1f, field("because"));
-const Buffer kMorePropertiesThanOne = properties(0x1f, field("why"), 0x26, field("a"), field("b"));
-
 // Every packet that is good in some version; what the mutations start from.
 std::vector<Buffer> good_packets(int version) {
   const bool is5 = version == kMqtt5;

@@ -7,10 +7,6 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr int kVersions[] = {kMqtt31, kMqtt311, kMqtt5};
-const Buffer kReasonString = properties(0x1f, field("because"));
-const Buffer kMorePropertiesThanOne = properties(0x1f, field("why"), 0x26, field("a"), field("b"));
-
 struct Row {
   const char* what;
   Buffer bytes;

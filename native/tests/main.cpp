@@ -1,4 +1,6 @@
 // native-tests [part of a name]: runs all tests, or those whose file or name has that part.
+// native-tests --share <number> <count>: every <count>th test, from the first, the second and so
+// on, for runs at a time.
 #include <unistd.h>
 
 #include <chrono>
@@ -6,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <string>
 
 #include "tests/harness.h"
 
@@ -22,6 +25,12 @@ void on_alarm(int) {
   [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, running, std::strlen(running));
   ::_exit(1);
 }
+
+// What one run takes of all tests; numbers are from 0.
+struct Share {
+  std::size_t number = 0;
+  std::size_t count = 1;
+};
 
 bool is_wanted(const TestCase& test, const char* part) {
   return part == nullptr || base_name(test.file).find(part) != std::string::npos ||
@@ -46,12 +55,14 @@ void print_comment(std::string_view text) {
   }
 }
 
-int run_all(const char* part) {
+int run_all(const char* part, Share share) {
   std::vector<TestCase> tests = test_cases();
   std::erase_if(tests, [part](const TestCase& test) { return !is_wanted(test, part); });
   // By file, in the order of each file.
   std::ranges::stable_sort(
       tests, [](const TestCase& a, const TestCase& b) { return std::strcmp(a.file, b.file) < 0; });
+  std::size_t number = 0;
+  std::erase_if(tests, [&](const TestCase&) { return number++ % share.count != share.number; });
   std::signal(SIGALRM, on_alarm);
   std::printf("TAP version 13\n1..%zu\n", tests.size());
   int failed = 0;
@@ -82,5 +93,8 @@ int run_all(const char* part) {
 }  // namespace aiomqtt::testing
 
 int main(int count, char** arguments) {
-  return aiomqtt::testing::run_all(count > 1 ? arguments[1] : nullptr);
+  using aiomqtt::testing::run_all;
+  if (count == 4 && std::strcmp(arguments[1], "--share") == 0)
+    return run_all(nullptr, {std::stoul(arguments[2]) - 1, std::stoul(arguments[3])});
+  return run_all(count > 1 ? arguments[1] : nullptr, {});
 }

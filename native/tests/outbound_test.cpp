@@ -9,7 +9,7 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr std::uint32_t kConnection = 3;
+constexpr std::uint32_t kAnyConnection = 3;
 constexpr std::uint32_t kRefusedByPaho = code::kRefused + 1;
 
 class Submitting {
@@ -21,7 +21,7 @@ class Submitting {
  private:
   Script script_;
   Poller poller_;
-  Output output_{poller_, {kConnection, 0}};
+  Output output_{poller_, {kAnyConnection, 0}};
   Operations operations_{0};
 
  public:
@@ -72,18 +72,18 @@ Buffer publish(std::uint32_t operation, int qos) {
   fields.qos = qos;
   fields.payload = bytes("payload");
   fields.properties = bytes(0);
-  return publish_command(kConnection, operation, fields);
+  return publish_command(kAnyConnection, operation, fields);
 }
 
 Buffer subscribe(std::uint32_t operation) {
-  return subscribe_command(kConnection, operation, {{"a/b", 1}, {"c/#", 2}}, bytes(0));
+  return subscribe_command(kAnyConnection, operation, {{"a/b", 1}, {"c/#", 2}}, bytes(0));
 }
 
 Buffer unsubscribe(std::uint32_t operation) {
-  return unsubscribe_command(kConnection, operation, {{"a/b"}});
+  return unsubscribe_command(kAnyConnection, operation, {{"a/b"}});
 }
 
-Buffer cancel(std::uint32_t operation) { return cancel_command(kConnection, operation); }
+Buffer cancel(std::uint32_t operation) { return cancel_command(kAnyConnection, operation); }
 
 using Numbers = std::vector<int>;
 
@@ -160,7 +160,7 @@ TEST("outbound: much that waited is fed in pieces, so that congestion is noticed
   PublishFields fields;
   fields.payload = Buffer(100'000);
   for (std::uint32_t i = 1; i <= 10; ++i) {
-    CHECK(submitting.submit(publish_command(kConnection, i, fields)).empty());
+    CHECK(submitting.submit(publish_command(kAnyConnection, i, fields)).empty());
   }
   submitting.relieve();
   std::vector<Outbound::Done> done;

@@ -10,7 +10,7 @@
 namespace aiomqtt::testing {
 namespace {
 
-constexpr Poller::Token kToken{7, 8};
+constexpr Poller::Token kOutputToken{7, 8};
 
 // An output with a scripted stream, and the poller that it registers with.
 class Sending {
@@ -23,7 +23,7 @@ class Sending {
 
   Script script;
   OpenPoller poller;
-  Output output{poller, kToken};
+  Output output{poller, kOutputToken};
 
   // What the poller reports of the stream just now; 0 when nothing.
   std::uint32_t ready() {
@@ -31,8 +31,8 @@ class Sending {
     const std::size_t count = poller.wait(0, events);
     if (count == 0) return 0;
     CHECK_EQ(count, 1U);
-    CHECK_EQ(events[0].token.connection, kToken.connection);
-    CHECK_EQ(events[0].token.part, kToken.part);
+    CHECK_EQ(events[0].token.connection, kOutputToken.connection);
+    CHECK_EQ(events[0].token.part, kOutputToken.part);
     return events[0].ready;
   }
   // The peer writes a byte, so that the stream's descriptor is readable from now on.
@@ -276,7 +276,7 @@ TEST("output: reading is polled for, paused and resumed, beside writing") {
 TEST("output: a stream that was paused before it was attached starts paused") {
   Script script;
   OpenPoller poller;
-  Output output(poller, kToken);
+  Output output(poller, kOutputToken);
   output.pause_reading(true);
   auto stream = std::make_unique<ScriptedStream>(script);
   CHECK_EQ(::write(stream->peer(), "x", 1), 1);
@@ -313,7 +313,7 @@ TEST("output: after end_replies() only what is appended leaves, so that DISCONNE
 TEST("output: without a stream it takes nothing; a detached one is given back and not polled") {
   Script script;
   OpenPoller poller;
-  Output output(poller, kToken);
+  Output output(poller, kOutputToken);
   CHECK(!output.append({bytes("lost")}));
   output.flush();
   CHECK(output.stream() == nullptr);

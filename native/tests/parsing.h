@@ -7,6 +7,10 @@
 
 namespace aiomqtt::testing {
 
+inline const Buffer kReasonString = properties(0x1f, field("because"));
+inline const Buffer kMorePropertiesThanOne =
+    properties(0x1f, field("why"), 0x26, field("a"), field("b"));
+
 // One packet type's parser, its result reduced to what the tables ask for.
 struct Parsed {
   Violation violation;

@@ -6,8 +6,6 @@
 namespace aiomqtt::testing {
 namespace {
 
-using State = VariableByteInteger::State;
-
 VariableByteInteger read(const Buffer& from) {
   return read_variable_byte_integer(ExactCopy(from).view());
 }
@@ -30,30 +28,30 @@ TEST("variable byte integers: the limits of MQTT 5 table 1-1") {
     const Note note(shown(row.encoded));
     CHECK_EQ(variable_byte_integer(row.value), row.encoded);
     const auto whole = read(row.encoded);
-    CHECK_EQ(whole.state, State::kComplete);
+    CHECK_EQ(whole.state, VariableByteInteger::State::kComplete);
     CHECK_EQ(whole.value, row.value);
     CHECK_EQ(whole.length, row.encoded.size());
     // What follows is not looked at.
     const auto head = read(bytes(row.encoded, 0xff));
-    CHECK_EQ(head.state, State::kComplete);
+    CHECK_EQ(head.state, VariableByteInteger::State::kComplete);
     CHECK_EQ(head.value, row.value);
     CHECK_EQ(head.length, row.encoded.size());
   }
 }
 
 TEST("variable byte integers: an encoding that stops early is short, not malformed") {
-  CHECK_EQ(read({}).state, State::kShort);
-  CHECK_EQ(read({0x80}).state, State::kShort);
-  CHECK_EQ(read({0x80, 0xff}).state, State::kShort);
-  CHECK_EQ(read({0xff, 0xff, 0xff}).state, State::kShort);
+  CHECK_EQ(read({}).state, VariableByteInteger::State::kShort);
+  CHECK_EQ(read({0x80}).state, VariableByteInteger::State::kShort);
+  CHECK_EQ(read({0x80, 0xff}).state, VariableByteInteger::State::kShort);
+  CHECK_EQ(read({0xff, 0xff, 0xff}).state, VariableByteInteger::State::kShort);
 }
 
 TEST("variable byte integers: more than four bytes, or more than needed, is malformed") {
-  CHECK_EQ(read({0x80, 0x80, 0x80, 0x80}).state, State::kMalformed);
-  CHECK_EQ(read({0xff, 0xff, 0xff, 0xff, 0x01}).state, State::kMalformed);
-  CHECK_EQ(read({0x80, 0x00}).state, State::kMalformed);
-  CHECK_EQ(read({0xff, 0x80, 0x00}).state, State::kMalformed);
-  CHECK_EQ(read({0x81, 0x80, 0x80, 0x00}).state, State::kMalformed);
+  CHECK_EQ(read({0x80, 0x80, 0x80, 0x80}).state, VariableByteInteger::State::kMalformed);
+  CHECK_EQ(read({0xff, 0xff, 0xff, 0xff, 0x01}).state, VariableByteInteger::State::kMalformed);
+  CHECK_EQ(read({0x80, 0x00}).state, VariableByteInteger::State::kMalformed);
+  CHECK_EQ(read({0xff, 0x80, 0x00}).state, VariableByteInteger::State::kMalformed);
+  CHECK_EQ(read({0x81, 0x80, 0x80, 0x00}).state, VariableByteInteger::State::kMalformed);
 }
 
 TEST("big-endian integers are read from any address, at their full range") {
