@@ -38,6 +38,9 @@ export async function runAva(node = process.execPath, files = []) {
   return await observeAva([node], files, {})
 }
 
+/** So many runs go on at a time: each waits for most of its time. */
+const WAYS_AT_ONCE = 2
+
 /**
  * Runs the integration tests over every way to the broker but TCP, which `runAva()` has.
  *
@@ -45,11 +48,17 @@ export async function runAva(node = process.execPath, files = []) {
  */
 export async function runWays() {
   const { ways } = await import(pathToFileURL(at('build/test/helpers/ways.js')))
+  const left = Object.keys(ways).filter((name) => name !== 'tcp')
   const counts = { passed: 0, failed: 0 }
-  for (const way of Object.keys(ways).filter((name) => name !== 'tcp')) {
-    say(`The integration tests over ${way}`)
-    addCounts(counts, await observeAva([process.execPath], CORE, { AIOMQTT_TEST_WAY: way }))
+  const runSome = async () => {
+    for (let way = left.shift(); way !== undefined; way = left.shift()) {
+      const heading = `The integration tests over ${way}`
+      const environment = { AIOMQTT_TEST_WAY: way }
+      const results = await observeAva([process.execPath], CORE, environment, heading)
+      addCounts(counts, { ...results, failures: results.failures.map((title) => `${way}: ${title}`) })
+    }
   }
+  await Promise.all(Array.from({ length: WAYS_AT_ONCE }, runSome))
   return counts
 }
 
@@ -59,9 +68,10 @@ export async function runWays() {
  * @param {string[]} command Node, after the program that runs it if there is one
  * @param {string[]} files arguments of AVA's
  * @param {Record<string, string>} environment added to this process's
+ * @param {string} [heading] as for `observe()`
  * @returns {Promise<Counts>}
  */
-export async function observeAva(command, files, environment) {
+export async function observeAva(command, files, environment, heading) {
   const [program, ...before] = command
   const node = command.at(-1)
   const { code, output } = await observe(
@@ -70,6 +80,7 @@ export async function observeAva(command, files, environment) {
     {
       env: { ...process.env, ...environment, npm_node_execpath: node, NODE: node },
     },
+    heading,
   )
   // AVA sums up what passed only when nothing failed; its line for each test is there in either case.
   const passed = output.match(/^\s*✔ /gm)?.length ?? 0

@@ -39,8 +39,12 @@ export function runPackage(script, args, options) {
   return run(process.execPath, [at('node_modules', script), ...args], options)
 }
 
-/** Runs a program to its end and shows its output; resolves with its exit code and what it wrote, without colours. */
-export async function observe(command, args, options = {}) {
+/**
+ * Runs a program to its end and shows its output; resolves with its exit code and what it wrote, without colours.
+ *
+ * @param {string} [heading] shows the output when it is complete, under this line: for programs that run at a time
+ */
+export async function observe(command, args, options = {}, heading = undefined) {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options })
   const chunks = []
   for (const [from, to] of [
@@ -49,14 +53,19 @@ export async function observe(command, args, options = {}) {
   ]) {
     from.on('data', (chunk) => {
       chunks.push(chunk)
-      to.write(chunk)
+      if (heading === undefined) to.write(chunk)
     })
   }
   const code = await new Promise((resolve, reject) => {
     child.on('error', (error) => reject(new Failure(`${command} could not be started: ${error.message}`)))
     child.on('close', (status) => resolve(status ?? 1))
   })
-  return { code, output: stripVTControlCharacters(Buffer.concat(chunks).toString()) }
+  const output = Buffer.concat(chunks).toString()
+  if (heading !== undefined) {
+    say(heading)
+    process.stdout.write(output)
+  }
+  return { code, output: stripVTControlCharacters(output) }
 }
 
 function shorten(argument) {
