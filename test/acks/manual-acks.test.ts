@@ -2,7 +2,7 @@ import { type Client, type ClientOptions, type Message, type MqttCodeError, Prot
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { field, number, packet } from '../helpers/bytes.js'
 import { connected, freshTopic, nextMessage, nextMessages, paired, patience } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import type { Session, Welcome } from '../helpers/peer.js'
 import { protocols } from '../helpers/protocols.js'
@@ -221,7 +221,7 @@ for (const [overflow, kept] of [
     const { client, session } = await holding(t, { overflow, maxQueuedIncomingMessages: 2 })
     for (let id = 1; id <= 4; id++) send(session, 1, id)
     send(session, 2, 5)
-    while (client.messages.length < 2) await new Promise(setImmediate)
+    await until(patience, 'two messages', () => client.messages.length === 2)
     await nothingSent(client, session)
     const messages = await nextMessages(client, 2)
     const expected = overflow === 'drop-oldest' ? [4, 5] : kept
@@ -259,7 +259,7 @@ test('a view that is given up holds back nothing', async (t) => {
   const { client, session } = await holding(t)
   const view = client.messages.filter('a')
   send(session, 1, 1)
-  while (view.length === 0) await new Promise(setImmediate)
+  await until(patience, 'a message', () => view.length > 0)
   await view.return()
   send(session, 1, 2)
   await (await receive(t, client, 2)).ack()

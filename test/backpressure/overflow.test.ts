@@ -1,7 +1,7 @@
 import { Client, LifoQueue } from 'aiomqtt'
 import test from 'ava'
-import { listening, nextMessage, nextMessages, paired, roundTrip } from '../helpers/client.js'
-import { within } from '../helpers/deadline.js'
+import { listening, nextMessage, nextMessages, paired, patience, roundTrip } from '../helpers/client.js'
+import { until, within } from '../helpers/deadline.js'
 import { Flood, numberOf } from '../helpers/flood.js'
 import { Recorder } from '../helpers/logger.js'
 import { inProcess, type Program } from '../helpers/program.js'
@@ -15,7 +15,7 @@ test("'drop-newest' keeps the first messages, as many as fit, and warns of each 
   const logger = new Recorder()
   const { client, session } = await paired(t, { maxQueuedIncomingMessages: 3, logger })
   await new Flood(session, 8).send(5)
-  while (logger.lines.warn.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(patience, 'two warnings', () => logger.lines.warn.length === 2)
   const messages = await nextMessages(client, 3)
   t.deepEqual(messages.map(numberOf), [0, 1, 2])
   t.deepEqual(logger.lines.warn, Array(2).fill('Message queue is full. Discarding message.'))
@@ -30,7 +30,7 @@ test("'drop-oldest' keeps the last messages, as many as fit", async (t) => {
     logger,
   })
   await new Flood(session, 8).send(5)
-  while (logger.lines.warn.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(patience, 'two warnings', () => logger.lines.warn.length === 2)
   t.deepEqual((await nextMessages(client, 3)).map(numberOf), [2, 3, 4])
   t.deepEqual(logger.lines.warn, Array(2).fill('Message queue is full. Discarding oldest message.'))
 })
@@ -40,7 +40,7 @@ test('a bound in bytes counts topics and payloads', async (t) => {
   const size = 'flood'.length + 100
   const { client, session } = await paired(t, { maxQueuedIncomingBytes: 2 * size, logger })
   await new Flood(session, 100).send(3)
-  while (logger.lines.warn.length < 1) await new Promise((resolve) => setImmediate(resolve))
+  await until(patience, 'a warning', () => logger.lines.warn.length === 1)
   t.is(client.messages.length, 2)
   t.deepEqual((await nextMessages(client, 2)).map(numberOf), [0, 1])
 })
@@ -54,7 +54,7 @@ test("a message larger than the bound in bytes is dropped by 'drop-oldest', and 
   })
   await new Flood(session, 8).send(1)
   await new Flood(session, 200).send(1)
-  while (logger.lines.warn.length < 1) await new Promise((resolve) => setImmediate(resolve))
+  await until(patience, 'a warning', () => logger.lines.warn.length === 1)
   t.is(client.messages.length, 1)
   t.is((await nextMessage(client)).payload.length, 8)
 })
@@ -72,6 +72,7 @@ test("'backpressure' closes the window of the broker, loses nothing, and opens i
   const { client, session } = await paired(t, { maxQueuedIncomingMessages: bound, overflow: 'backpressure' })
   const flood = new Flood(session, kibibyte)
   const sending = flood.send(total)
+  await until(20_000, 'a full queue', () => client.messages.length === bound)
   await within(20_000, 'the window to close', flood.stalled(500))
   t.true(flood.sent < total, 'the peer was made to wait')
   t.is(client.messages.length, bound)

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Client } from 'aiomqtt'
+import { until } from '../helpers/deadline.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -62,14 +63,9 @@ export class Footprint {
   async faults(): Promise<string[]> {
     const faults: string[] = []
     const { mostGrowth, patience, unrest } = this.#options
-    const until = Date.now() + patience
-    while (openDescriptors() > this.#descriptors && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    const descriptors = openDescriptors()
-    if (descriptors > this.#descriptors) {
-      faults.push(`${this.#descriptors} descriptors have become ${descriptors}`)
-    }
+    await until(patience, 'closing', () => openDescriptors() <= this.#descriptors).catch(() => {
+      faults.push(`${this.#descriptors} descriptors have become ${openDescriptors()}`)
+    })
     const { growth, span } = this
     if (growth !== null && growth > Math.max(mostGrowth, unrest / span)) {
       faults.push(`memory grew by ${Math.round(growth)} bytes a minute`)

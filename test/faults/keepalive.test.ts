@@ -2,7 +2,7 @@
 import { Client } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
 import { nextMessage } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { FaultProxy } from './proxy.js'
 
@@ -48,7 +48,7 @@ test('with reconnect a half-open connection is replaced, and the publish goes on
   await client.subscribe('half/open', { qos: 1 })
   proxy.faults = { silent: true }
   const call = client.publish('half/open', 'x', { qos: 1 })
-  while (client.state === 'connected') await new Promise((resolve) => setTimeout(resolve, 20))
+  await until(10_000, 'finding out', () => client.state !== 'connected')
   proxy.faults = {}
   await within(10_000, 'publishing', call)
   t.is((await nextMessage(client)).text(), 'x')

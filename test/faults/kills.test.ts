@@ -8,7 +8,7 @@
 // Descriptors and memory come back.
 import { Client, ProtocolVersion } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { lasting, reached } from '../helpers/reconnect.js'
 import { Footprint } from './footprint.js'
@@ -98,12 +98,8 @@ class Fleet {
   /** Resolves when each load is so many messages further. */
   async more(count: number): Promise<void> {
     const enough = this.#counts.map((each) => each + count)
-    const reaching = async () => {
-      while (this.#counts.some((each, index) => each < (enough[index] as number))) {
-        await new Promise((resolve) => setTimeout(resolve, pace))
-      }
-    }
-    await within(patience, 'publishing', reaching())
+    const isReached = () => this.#counts.every((each, index) => each >= (enough[index] as number))
+    await until(patience, 'publishing', isReached)
   }
 
   async lost(): Promise<void> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'aiomqtt'
 import { endChild } from '../helpers/child.js'
-import { within } from '../helpers/deadline.js'
+import { until } from '../helpers/deadline.js'
 import { freePort, guard } from '../helpers/mosquitto.js'
 import { programOf } from '../helpers/servers.js'
 
@@ -102,9 +102,9 @@ export class NatsCluster {
    */
   async ready(): Promise<void> {
     await Promise.all(
-      this.hosts.map(([host, port]) => within(patience, `NATS on port ${port}`, works(host, port))),
+      this.hosts.map(([host, port]) => until(patience, `NATS on port ${port}`, () => works(host, port))),
     )
-    await within(patience, 'the replicas of NATS', this.#caughtUp())
+    await this.#caughtUp()
   }
 
   async #caughtUp(): Promise<void> {
@@ -123,7 +123,7 @@ export class NatsCluster {
           (stream.consumer_detail ?? []).every(({ cluster }) => cluster?.leader !== undefined)
         )
       })
-    while (!(await all()).every(isComplete)) await new Promise((resolve) => setTimeout(resolve, 100))
+    await until(patience, 'the copies of the stream', async () => (await all()).every(isComplete))
   }
 
   /** What the nodes say of the streams and of those who consume them, for whoever has to find out why nothing comes. */
@@ -138,23 +138,21 @@ export class NatsCluster {
   }
 }
 
-/** Publishes to itself over one node until that works. */
-async function works(host: string, port: number): Promise<void> {
+/** Publishes to itself over one node. */
+async function works(host: string, port: number): Promise<boolean> {
   const topic = `ready/${port}`
-  for (;;) {
+  try {
+    const client = await Client.connect(host, port, { timeout: 2, identifier: `ready-${port}` })
     try {
-      const client = await Client.connect(host, port, { timeout: 2, identifier: `ready-${port}` })
-      try {
-        await client.subscribe(topic, { qos: 1 })
-        await client.publish(topic, 'x', { qos: 1 })
-        await client.messages.next({ signal: AbortSignal.timeout(2_000) })
-        return
-      } finally {
-        await client.disconnect()
-      }
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await client.subscribe(topic, { qos: 1 })
+      await client.publish(topic, 'x', { qos: 1 })
+      await client.messages.next({ signal: AbortSignal.timeout(2_000) })
+      return true
+    } finally {
+      await client.disconnect()
     }
+  } catch {
+    return false
   }
 }
 

@@ -1,7 +1,7 @@
 // A cluster of three brokers of which each is killed in turn, while clients that know all of them ingest at QoS 1.
 import { Client } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { Footprint } from './footprint.js'
 import { Ledger } from './ledger.js'
 import { NatsCluster } from './nats-cluster.js'
@@ -63,21 +63,21 @@ test('each node killed in turn under load: nothing that was acknowledged is lost
       published++
     }
   })
-  const more = async (count: number): Promise<void> => {
+  const more = async (what: string, count: number): Promise<void> => {
     const enough = published + count
-    while (published < enough) await new Promise((resolve) => setTimeout(resolve, 10))
+    await until(30_000, what, () => published >= enough)
   }
 
   for (let round = 0; round < rounds; round++) {
     for (const index of hosts.keys()) {
-      await within(30_000, 'publishing', more(devices * burst))
+      await more('publishing', devices * burst)
       await cluster.kill(index)
-      await within(30_000, `publishing without node ${index}`, more(devices * burst))
+      await more(`publishing without node ${index}`, devices * burst)
       await cluster.restart(index)
       footprint.sample()
     }
   }
-  await within(30_000, 'publishing', more(devices * burst))
+  await more('publishing', devices * burst)
   isOver = true
   await within(30_000, 'the last publishes', Promise.all(publishing))
   await ledger.settled(30_000)

@@ -18,6 +18,22 @@ export async function within<T>(milliseconds: number, what: string, promise: Pro
   }
 }
 
+/**
+ * Resolves when `condition` holds, for what nothing announces: it is looked at again and again, no longer than
+ * `milliseconds`.
+ */
+export async function until(
+  milliseconds: number,
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const limit = performance.now() + slowness * milliseconds
+  while (!(await condition())) {
+    if (performance.now() > limit) throw new Error(`${what} took longer than ${milliseconds} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
 /** The reason with which `promise` rejects; an error of its own if it resolves or takes longer than `milliseconds`. */
 export async function rejection(
   milliseconds: number,

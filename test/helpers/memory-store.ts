@@ -1,7 +1,7 @@
 import { type ClientOptions, ProtocolVersion, type Store, type StoreChange, type StoreRecord } from 'aiomqtt'
 import type { ExecutionContext } from 'ava'
 import { clientOf, patience } from './client.js'
-import { within } from './deadline.js'
+import { until, within } from './deadline.js'
 import type { Peer } from './peer.js'
 import { lasting } from './reconnect.js'
 
@@ -75,7 +75,5 @@ export async function joined(
 
 /** Resolves when the store has nothing. */
 export async function reachedEmpty(store: MemoryStore): Promise<void> {
-  const deadline = Date.now() + patience
-  while (store.records.size > 0 && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(patience, 'an empty store', () => store.records.size === 0)
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { endChild } from './child.js'
-import { within } from './deadline.js'
+import { until, within } from './deadline.js'
 
 /** How long a broker may take to start, to stop or to log what a test waits for. */
 const patience = 10_000
@@ -98,10 +98,7 @@ export class Mosquitto {
   async save(): Promise<void> {
     const before = await this.#saved()
     this.#process?.kill('SIGUSR1')
-    const saving = async () => {
-      while ((await this.#saved()) === before) await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-    await within(patience, "mosquitto's saving", saving())
+    await until(patience, "mosquitto's saving", async () => (await this.#saved()) !== before)
   }
 
   /** Ends the broker without a chance to say goodbye, and waits until it is gone. */

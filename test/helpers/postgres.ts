@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import pg from 'pg'
 import { endChild } from './child.js'
-import { within } from './deadline.js'
+import { until, within } from './deadline.js'
 import { guard } from './mosquitto.js'
 import { programOf } from './servers.js'
 
@@ -82,7 +82,7 @@ export class Postgres {
     const ended = this.#end('SIGKILL')
     for (const child of children) killIfAlive(child)
     await ended
-    await within(patience, "the end of PostgreSQL's processes", allGone(children))
+    await until(patience, "the end of PostgreSQL's processes", () => children.every(isGone))
   }
 
   /** Starts a server that was killed again; it recovers what was committed. */
@@ -124,18 +124,15 @@ export class Postgres {
       throw new Error(`PostgreSQL ended at once:\n${this.#output}`)
     })
     ended.catch(() => {})
-    await within(patience, 'starting PostgreSQL', Promise.race([this.#answers(), ended]))
+    await Promise.race([until(patience, 'starting PostgreSQL', () => this.#answers()), ended])
   }
 
-  async #answers(): Promise<void> {
-    for (;;) {
-      try {
-        await (await this.connect()).end()
-        return
-      } catch {
-        if (this.#process?.exitCode !== null) return
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
+  async #answers(): Promise<boolean> {
+    try {
+      await (await this.connect()).end()
+      return true
+    } catch {
+      return false
     }
   }
 
@@ -242,8 +239,6 @@ function killIfAlive(pid: number): void {
   }
 }
 
-async function allGone(pids: number[]): Promise<void> {
-  while (pids.some((pid) => parentOf(pid) !== undefined)) {
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
+function isGone(pid: number): boolean {
+  return parentOf(pid) === undefined
 }

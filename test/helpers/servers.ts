@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { endChild } from './child.js'
-import { within } from './deadline.js'
+import { until } from './deadline.js'
 import { freePort, guard } from './mosquitto.js'
 
 /** How long a server may take to start or to stop. */
@@ -111,21 +111,18 @@ export class Server {
       throw new Error(`${program} ended at once:\n${this.#output}`)
     })
     exited.catch(() => {})
-    for (const port of this.ports) await within(limit, program, Promise.race([accepts(port), exited]))
+    for (const port of this.ports) await Promise.race([until(limit, program, () => accepts(port)), exited])
   }
 }
 
-async function accepts(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1')
-    const isUp = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    )
-    socket.destroy()
-    if (isUp) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  const isUp = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
+  socket.destroy()
+  return isUp
 }
 
 /** Where a program is, as the set-up found it. */

@@ -5,7 +5,7 @@ import { type Client, type ClientOptions, ProtocolVersion } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
 import { field, hex, packet } from '../helpers/bytes.js'
 import { atOnce, clientOf, listening, nextMessage, patience } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { MemoryStore } from '../helpers/memory-store.js'
 import type { Peer, Session } from '../helpers/peer.js'
 import { lasting, message, reached } from '../helpers/reconnect.js'
@@ -192,7 +192,7 @@ for (const [state, arrange] of Object.entries(states)) {
 
 /** Resolves when nothing is on its way. */
 async function idle(client: Client): Promise<void> {
-  while (client.stats.inflight + client.stats.pending > 0) await turns(1)
+  await until(patience, 'all that is on its way', () => client.stats.inflight + client.stats.pending === 0)
 }
 
 /** A promise, and what resolves it. */

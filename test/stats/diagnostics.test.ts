@@ -4,7 +4,7 @@ import { type Client, ProtocolVersion } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
 import { field, packet } from '../helpers/bytes.js'
 import { clientOf, listening, nextMessage, paired, patience } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 
 /** What a channel tells of one client from now on; other tests have clients, too. */
 function listen<Event extends { client: Client }>(
@@ -98,7 +98,7 @@ test.serial('aiomqtt:drop tells of each message that was dropped, and which', as
     const { client, session } = await paired(t, { maxQueuedIncomingMessages: 1, overflow })
     const events = listen<DropEvent>(t, 'aiomqtt:drop', client)
     session.send(...['a', 'b', 'c'].map((topic) => packet('30', field(topic), '78')))
-    while (client.stats.messagesReceived < 3) await new Promise((resolve) => setImmediate(resolve))
+    await until(patience, 'three messages', () => client.stats.messagesReceived === 3)
     t.deepEqual(
       events.map((event) => `${event.which} ${event.message.topic}`),
       topics.map((topic) => `${which} ${topic}`),
@@ -125,6 +125,6 @@ test.serial('what a subscriber throws costs nobody a message', async (t) => {
   session.send(packet('30', field('a'), '78'), packet('30', field('b'), '78'))
   t.is((await nextMessage(client)).topic.value, 'a')
   t.is((await nextMessage(client)).topic.value, 'b')
-  while (thrown.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  await until(patience, 'two errors', () => thrown.length === 2)
   t.deepEqual(thrown.map(String), Array(2).fill('Error: of the subscriber'))
 })

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { connected, patience } from '../helpers/client.js'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 
 const program = fileURLToPath(new URL('../../../examples/prometheus.mjs', import.meta.url))
@@ -14,11 +14,12 @@ const LINE = /^(# (HELP|TYPE) mqtt_\w+ .+|mqtt_\w+(\{\w+="(\\[\\n"]|[^\\"\n])*"\
 
 /** What stands there as soon as this is part of it. */
 async function textWith(address: string, part: string): Promise<string> {
-  const deadline = Date.now() + patience
-  for (;;) {
-    const text = await (await fetch(address)).text()
-    if (text.includes(part) || Date.now() > deadline) return text
-  }
+  let text = ''
+  await until(patience, part, async () => {
+    text = await (await fetch(address)).text()
+    return text.includes(part)
+  })
+  return text
 }
 
 test('examples/prometheus.mjs shows what the client counts', async (t) => {

@@ -9,7 +9,7 @@ import {
 import test from 'ava'
 import { field, packet } from '../helpers/bytes.js'
 import { clientOf, listening, nextMessage, paired, patience } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { Flood } from '../helpers/flood.js'
 import type { Session } from '../helpers/peer.js'
 
@@ -35,13 +35,15 @@ const nothing: ClientStats = {
 
 /** The stats as soon as they are as expected. */
 async function settled(client: Client, isExpected: (stats: ClientStats) => boolean): Promise<ClientStats> {
-  const deadline = Date.now() + patience
-  for (;;) {
-    const { stats } = client
-    if (isExpected(stats)) return stats
-    if (Date.now() > deadline) throw new Error(`the stats stayed at ${JSON.stringify(stats)}`)
-    await new Promise((resolve) => setImmediate(resolve))
+  let { stats } = client
+  const isThere = () => {
+    stats = client.stats
+    return isExpected(stats)
   }
+  await until(patience, 'the stats', isThere).catch((error: Error) => {
+    throw new Error(`${error.message}: they stayed at ${JSON.stringify(stats)}`)
+  })
+  return stats
 }
 
 function message(topic: string, size: number): string {

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs'
 import { Client, type ProtocolVersion, type Store, type StoreChange } from 'aiomqtt'
 import { DurableStore } from 'aiomqtt/store'
+import { until } from '../helpers/deadline.js'
 
 const [directory = '', port = '', first = '', protocol = ''] = process.argv.slice(2)
 
@@ -42,7 +43,7 @@ const client = await Client.connect('127.0.0.1', Number(port), {
 })
 client.pendingCallsThreshold = Number.POSITIVE_INFINITY
 if (first === 'drain') {
-  while (store.left > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(60_000, 'an empty store', () => store.left === 0)
   await client.disconnect()
   await store.inner.close()
 } else {

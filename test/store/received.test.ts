@@ -2,7 +2,7 @@
 import { type Client, ProtocolVersion } from 'aiomqtt'
 import test from 'ava'
 import { atOnce, connected, freshTopic, listening, nextMessage, patience } from '../helpers/client.js'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
 import { joined, kept, MemoryStore, reachedEmpty } from '../helpers/memory-store.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
@@ -91,9 +91,8 @@ test('what the store refuses is not acknowledged, with a warning; the next one i
   store.failure = new Error('No space left on device')
   send(session, 'x')
   await nextMessage(client)
-  while (!logger.lines.warn.some((line) => line.includes('No space left'))) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  const isWarned = () => logger.lines.warn.some((line) => line.includes('No space left'))
+  await until(atOnce, 'the warning', isWarned)
   store.failure = undefined
   session.send({ cmd: 'publish', topic: 'a', payload: 'y', qos: 2, messageId: 8, dup: false, retain: false })
   t.is((await session.next('pubrec')).messageId, 8)

@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls'
 import { Client, type ClientOptions, type MqttError } from 'aiomqtt'
 import anyTest, { type TestFn } from 'ava'
 import { atOnce, connected, freshTopic, nextMessage, patience } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { type Listeners, listenEverywhere, sharedKey } from '../helpers/listeners.js'
 import { dante, microsocks, nginx, portOf, type Server, tinyproxy } from '../helpers/servers.js'
 
@@ -232,19 +232,11 @@ for (const [name, way, size = large] of ways) {
       await client.publish(topic, 'back', { qos: 1 })
       const goodbyes = count(broker.log, identifier)
       await client.disconnect()
-      await within(
-        patience,
-        'DISCONNECT',
-        arrives(() => count(broker.log, identifier) > goodbyes),
-      )
+      await until(patience, 'DISCONNECT', () => count(broker.log, identifier) > goodbyes)
     },
   )
 }
 
 function count(log: readonly string[], identifier: string): number {
   return log.filter((line) => line === `Received DISCONNECT from ${identifier}`).length
-}
-
-async function arrives(isThere: () => boolean): Promise<void> {
-  while (!isThere()) await new Promise((resolve) => setTimeout(resolve, 5))
 }

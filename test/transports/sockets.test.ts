@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, type ClientOptions, type MqttError, SocketConstants } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
-import { atOnce, clientOf, connected, listening } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { atOnce, clientOf, connected, listening, patience } from '../helpers/client.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { WebSocketGateway } from '../helpers/gateway.js'
 import { freePort, Mosquitto } from '../helpers/mosquitto.js'
 import { Peer } from '../helpers/peer.js'
@@ -133,13 +133,14 @@ async function keepaliveTimer(port: number): Promise<number> {
   const local = new RegExp(
     `: [\\dA-F]{8}:${port.toString(16).toUpperCase().padStart(4, '0')} .* (\\d\\d):([\\dA-F]{8}) `,
   )
-  for (;;) {
-    const [, kind, ticks = ''] = local.exec(await readFile('/proc/net/tcp', 'utf8')) ?? []
-    // 1 is the timer of what has not been acknowledged yet.
-    if (kind === '02') return Number.parseInt(ticks, 16) / 100
-    if (kind === undefined || kind === '00') return Number.NaN
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  let kind: string | undefined
+  let ticks = ''
+  // 1 is the timer of what has not been acknowledged yet.
+  await until(patience, 'the acknowledgement', async () => {
+    ;[, kind, ticks = ''] = local.exec(await readFile('/proc/net/tcp', 'utf8')) ?? []
+    return kind !== '01'
+  })
+  return kind === '02' ? Number.parseInt(ticks, 16) / 100 : Number.NaN
 }
 
 test('socketOptions may be any iterable', async (t) => {

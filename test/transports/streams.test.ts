@@ -4,8 +4,8 @@ import { Duplex, PassThrough, Transform } from 'node:stream'
 import { inspect } from 'node:util'
 import { Client, type ClientOptions, type MqttError } from 'aiomqtt'
 import test from 'ava'
-import { atOnce, clientOf, listening, nextMessage } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { atOnce, clientOf, listening, nextMessage, patience } from '../helpers/client.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import type { Peer, Session } from '../helpers/peer.js'
 
 type Transport = ClientOptions['transport']
@@ -217,7 +217,7 @@ test('backpressure goes through a stream', async (t) => {
       retain: false,
     })
   }
-  while (!stream?.isPaused()) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(patience, 'the pause of the stream', () => stream?.isPaused() === true)
   t.true(client.messages.length < count)
   for (let index = 0; index < count; index++) t.is(Number((await nextMessage(client)).text()), index)
 })

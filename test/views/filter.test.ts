@@ -9,8 +9,8 @@ import {
 } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
 import { field, packet } from '../helpers/bytes.js'
-import { clientOf, isPending, paired, patience } from '../helpers/client.js'
-import { rejection, within } from '../helpers/deadline.js'
+import { clientOf, isPending, paired, patience, roundTrip } from '../helpers/client.js'
+import { rejection, until, within } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
 import type { Session } from '../helpers/peer.js'
 
@@ -21,11 +21,7 @@ function deliver(session: Session, ...topics: string[]): void {
 
 /** Waits until so many messages are in a view's queue. */
 async function filled(view: MessagesIterator, count: number): Promise<void> {
-  const deadline = Date.now() + patience
-  while (view.length < count) {
-    if (Date.now() > deadline) throw new Error(`${view.length} messages came instead of ${count}`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  await until(patience, `${count} messages`, () => view.length >= count)
 }
 
 async function next(view: MessagesIterator): Promise<Message> {
@@ -139,7 +135,9 @@ test("with 'backpressure' any full view makes the broker wait, until it has room
   const padding = Array<string>(20_000).fill('c/padding')
   deliver(session, ...padding, 'last')
   const last = client.messages.filter('last')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  // Another connection is read in its turn, and so would this one be.
+  const other = await paired(t)
+  for (let round = 0; round < 20; round++) await roundTrip(other.client, other.session)
   t.is(last.length, 0)
   t.is(client.messages.length, 0)
   await views[1].return()
