@@ -3,6 +3,7 @@ import { PacketTypes } from '../mqtt/packet-types.js'
 import type { Properties } from '../mqtt/properties.js'
 import { receivedReasonCode } from '../mqtt/reason-code.js'
 import { hasWildcard, sharedFilter } from '../mqtt/topic.js'
+import { variableLength } from '../mqtt/variable-byte-integer.js'
 import { byteLength } from '../support/bytes.js'
 import type { PublishCall } from './publish-arguments.js'
 import { type FiltersCall, filtersLength } from './subscribe-arguments.js'
@@ -16,7 +17,7 @@ const SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED = 161
 const WILDCARD_SUBSCRIPTION_NOT_SUPPORTED = 162
 
 /** Of a publish that is kept, what a broker may not take. */
-export interface KeptContent {
+interface KeptContent {
   readonly retain: boolean
   /** With their length prefix, or null for none. */
   readonly properties: Uint8Array | null
@@ -93,7 +94,7 @@ export class BrokerLimits {
 
   /** @param remaining the length of what follows a packet's fixed header */
   checkSize(remaining: number): void {
-    const size = 1 + variableByteLength(remaining) + remaining
+    const size = 1 + variableLength(remaining) + remaining
     if (size > this.maximumPacketSize) throw refusal(PACKET_TOO_LARGE)
   }
 }
@@ -101,12 +102,6 @@ export class BrokerLimits {
 /** In a packet the length of no properties is a byte too. */
 function lengthOf(encodedProperties: Uint8Array | null): number {
   return encodedProperties === null ? 1 : encodedProperties.length
-}
-
-function variableByteLength(value: number): number {
-  if (value < 0x80) return 1
-  if (value < 0x4000) return 2
-  return value < 0x20_0000 ? 3 : 4
 }
 
 /** `[code:148]`: an alias would mean nothing, or something else, to another connection. */

@@ -22,7 +22,7 @@ export const RELEASED = 5
 /** It is over. */
 export const SETTLED = 6
 
-export type Phase =
+type Phase =
   | typeof WAITING
   | typeof QUEUED
   | typeof PREPARED
@@ -40,7 +40,7 @@ export const CALLER_LEFT = 1
 /** Nobody, and it is carried out all the same: the store has it, or it renews a subscription. */
 export const NO_CALLER = 2
 
-export type Caller = typeof CALLER_WAITS | typeof CALLER_LEFT | typeof NO_CALLER
+type Caller = typeof CALLER_WAITS | typeof CALLER_LEFT | typeof NO_CALLER
 
 /** Settles an operation's promise; whoever owns the operation does it through this. */
 export interface OperationOwner {

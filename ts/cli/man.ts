@@ -9,7 +9,7 @@ export function build(command: Command, whole: () => Promise<Command>): Command 
 }
 
 /** The man page in roff, of what `--help` is made of. */
-export function manPage(program: Command): string {
+function manPage(program: Command): string {
   const lines = [
     `.TH AIOMQTT 1 "" "aiomqtt ${version}" "User Commands"`,
     '.SH NAME',

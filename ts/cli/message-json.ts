@@ -5,10 +5,7 @@ import { CommandError } from './command-error.js'
 import { strftime } from './strftime.js'
 
 /** What a line of JSON tells of a message. */
-export type PrintableMessage = Pick<
-  Message,
-  'topic' | 'payload' | 'qos' | 'retain' | 'mid' | 'properties' | 'text'
->
+type PrintableMessage = Pick<Message, 'topic' | 'payload' | 'qos' | 'retain' | 'mid' | 'properties' | 'text'>
 
 /** When a message was printed. */
 export class Moment {

@@ -56,9 +56,6 @@ const CONVERSIONS: Readonly<Record<string, (time: Date) => string>> = {
   Z: (time) => zone(time),
 }
 
-/** The letters after % that {@link strftime} knows. */
-export const CONVERSION_LETTERS = [...Object.keys(COMPOSITE), ...Object.keys(CONVERSIONS)].join('')
-
 /** A time of this machine's zone, in strftime's language; a conversion that it does not know stays as it is. */
 export function strftime(format: string, time: Date): string {
   return format.replaceAll(/%(.)/gs, (whole, letter: string) => {

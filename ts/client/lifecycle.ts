@@ -25,7 +25,7 @@ import { Attempt, type AttemptOwner } from './attempt.js'
 import { abandon, IDLE, type Life } from './life.js'
 
 /** What a client's options, and its members that can be set, say about its calls and attempts. */
-export interface LifecyclePolicy extends CallPolicy {
+interface LifecyclePolicy extends CallPolicy {
   /** Seconds that an attempt to connect may take. */
   attemptTimeout(): number
   /** There is a connection. @param hasSession whether its broker knows the session */

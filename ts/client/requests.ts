@@ -5,6 +5,7 @@ import { checkPublish, type PublishCall, type PublishOptions } from '../calls/pu
 import type { FiltersCall } from '../calls/subscribe-arguments.js'
 import type { Message } from '../engine/message.js'
 import { runtime } from '../engine/runtime.js'
+import { CONNECTION_LOST } from '../failures/failure.js'
 import type { Inbox } from '../messages/inbox.js'
 import type { Recipient } from '../messages/views.js'
 import { MqttCodeError, type MqttError } from '../mqtt/errors.js'
@@ -26,14 +27,11 @@ const USUAL_PREFIX = 'aiomqtt/response'
  */
 const ANSWER_QOS = 1
 
-/** Paho's code for a connection that went without a better reason. */
-const CONNECTION_LOST = 7
-
 /** Random bytes: nobody who has seen one can guess another, which another responder is asked with. */
 const CORRELATION_LENGTH = 16
 
 /** What requests are made of. Both throw, and their promises reject, as the client's methods of the same names do. */
-export interface RequestCalls {
+interface RequestCalls {
   publish(call: PublishCall, timeout: number, entry: Callable): Promise<void>
   subscribe(call: FiltersCall, timeout: number, entry: Callable): Promise<ReasonCode[]>
   /** CONNACK's Response Information, if there was any. */

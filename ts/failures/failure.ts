@@ -5,7 +5,7 @@ import { type Advice, LIBRARY_ADVICE } from './advice.js'
 import type { Retry } from './finality.js'
 
 /** Where a connection, or the attempt to make one, has failed. */
-export type FailureKind =
+type FailureKind =
   /** An option is wrong, or what a function among the options gave. */
   | 'argument'
   /** A function among the options has thrown. */
@@ -33,7 +33,7 @@ export type FailureKind =
   | 'timeout'
 
 /** What a {@link Failure} is made of. */
-export interface FailureFields {
+interface FailureFields {
   readonly kind: FailureKind
   /** What happened, and where: the message without advice. Not needed with `rc`, which says it. */
   readonly text?: string

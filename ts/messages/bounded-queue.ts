@@ -7,7 +7,7 @@ import { FifoQueue, type MessageQueue } from './queues.js'
 export type Overflow = 'drop-newest' | 'drop-oldest' | 'backpressure'
 
 /** Messages that `'backpressure'` lets wait when the client's options set no bound. */
-export const USUAL_BACKPRESSURE = 10_000
+const USUAL_BACKPRESSURE = 10_000
 
 /** The bounds of a queue, and what to do at them. */
 export interface QueueBounds {
@@ -19,7 +19,7 @@ export interface QueueBounds {
 }
 
 /** Who acts upon a queue's being full. */
-export interface QueueFlow {
+interface QueueFlow {
   /** A message was dropped: the newest, or the oldest. */
   onDrop(message: Message, which: 'newest' | 'oldest'): void
   /** `'backpressure'`: there is more room than before. */

@@ -61,14 +61,14 @@ class Waiter implements Abortable {
 }
 
 /** What the client's options say about each queue of its incoming messages. */
-export interface InboxSettings extends QueueBounds {
+interface InboxSettings extends QueueBounds {
   readonly queueType: QueueType
   /** Hears what a queue of the user's throws when it is given a message. */
   onQueueThrow?(error: unknown): void
 }
 
 /** A message was dropped, the newest or the oldest, because a queue was full. */
-export type OnDrop = (message: Message, which: 'newest' | 'oldest') => void
+type OnDrop = (message: Message, which: 'newest' | 'oldest') => void
 
 /**
  * Incoming messages and who waits for them: a client's, of which all its iterators are views, or those of them that

@@ -7,7 +7,7 @@ const REGRANT_AT = 0.5
 export type Grant = (messages: number, bytes: number) => void
 
 /** A queue that the broker must not overfill (`overflow: 'backpressure'`). */
-export interface BoundQueue {
+interface BoundQueue {
   /** Messages, and bytes of them, that it may hold at most; `Infinity` for no limit. */
   readonly maxMessages: number
   readonly maxBytes: number

@@ -16,6 +16,7 @@ import {
   VARIABLE_BYTES,
 } from './property-table.js'
 import { ReasonCode } from './reason-code.js'
+import { readVariable, variableLength, writeVariable } from './variable-byte-integer.js'
 
 /** A name and its value in `userProperty`; a name may stand more than once. */
 export type UserProperty = readonly [name: string, value: string]
@@ -28,6 +29,8 @@ export type PropertyValues = Map<number, PropertyValue>
 
 const MALFORMED_PACKET = 129
 const PROTOCOL_ERROR = 130
+
+const TOO_SHORT = 'The properties end too early'
 
 /**
  * Reads properties as they came, without their length prefix. Binary values are views of `bytes`.
@@ -121,15 +124,12 @@ class Reader {
     return this.#bytes.readUInt32BE(this.#skip(4))
   }
 
-  /** A variable byte integer: seven bits a byte, the least first, four bytes at most. */
   variable(): number {
-    let value = 0
-    for (let factor = 1; factor <= 128 ** 3; factor *= 128) {
-      const byte = this.byte()
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) return value
-    }
-    throw flaw(MALFORMED_PACKET, 'A variable byte integer is longer than four bytes')
+    const read = readVariable(this.#bytes, this.#offset)
+    if (read === 'long') throw flaw(MALFORMED_PACKET, 'A variable byte integer is longer than four bytes')
+    if (read === 'short') throw flaw(MALFORMED_PACKET, TOO_SHORT)
+    this.#offset = read.end
+    return read.value
   }
 
   binary(): Buffer {
@@ -152,7 +152,7 @@ class Reader {
 
   #skip(length: number): number {
     const start = this.#offset
-    if (start + length > this.#bytes.length) throw flaw(MALFORMED_PACKET, 'The properties end too early')
+    if (start + length > this.#bytes.length) throw flaw(MALFORMED_PACKET, TOO_SHORT)
     this.#offset = start + length
     return start
   }
@@ -177,6 +177,13 @@ export function prefixLength(raw: Uint8Array): Uint8Array {
   const bytes = Buffer.allocUnsafe(variableLength(raw.length) + raw.length)
   bytes.set(raw, writeVariable(bytes, 0, raw.length))
   return bytes
+}
+
+/** The same without it; null if it is not their length. */
+export function withoutPrefix(encoded: Uint8Array): Uint8Array | null {
+  const prefix = readVariable(encoded, 0)
+  if (typeof prefix === 'string' || prefix.end + prefix.value !== encoded.length) return null
+  return encoded.subarray(prefix.end)
 }
 
 /** The bytes that a property takes with its number, once for each value of a list. */
@@ -240,20 +247,4 @@ function writeText(bytes: Buffer, offset: number, text: string): number {
 function writeBinary(bytes: Buffer, offset: number, data: Buffer): number {
   bytes.set(data, bytes.writeUInt16BE(data.length, offset))
   return offset + 2 + data.length
-}
-
-function variableLength(value: number): number {
-  let length = 1
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++
-  return length
-}
-
-function writeVariable(bytes: Buffer, start: number, value: number): number {
-  let offset = start
-  let rest = value
-  while (rest >= 128) {
-    offset = bytes.writeUInt8(0x80 | (rest & 0x7f), offset)
-    rest = Math.floor(rest / 128)
-  }
-  return bytes.writeUInt8(rest, offset)
 }

@@ -1,5 +1,5 @@
 /** The bounds of the delays, in seconds. */
-export interface BackoffBounds {
+interface BackoffBounds {
   readonly minDelay: number
   readonly maxDelay: number
 }

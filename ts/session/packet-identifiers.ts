@@ -1,15 +1,16 @@
-const MOST = 0xffff
+/** The greatest packet identifier. */
+export const MOST_IDENTIFIER = 0xffff
 
 /** The packet identifiers of one session (MQTT 5, 2.2.1): 1 to 65,535, none twice at a time. */
 export class PacketIdentifiers {
-  private readonly bits = new Uint32Array((MOST + 1) / 32)
+  private readonly bits = new Uint32Array((MOST_IDENTIFIER + 1) / 32)
   private last = 0
   private used = 0
 
   /** One that is not in use, as long as possible since it was; 0 if all are in use. */
   take(): number {
-    if (this.used === MOST) return 0
-    do this.last = this.last === MOST ? 1 : this.last + 1
+    if (this.used === MOST_IDENTIFIER) return 0
+    do this.last = this.last === MOST_IDENTIFIER ? 1 : this.last + 1
     while (this.isUsed(this.last))
     this.reserve(this.last)
     return this.last
@@ -17,12 +18,12 @@ export class PacketIdentifiers {
 
   /** Three of four are free. */
   get arePlentiful(): boolean {
-    return this.used < MOST / 4
+    return this.used < MOST_IDENTIFIER / 4
   }
 
   /** All are in use. */
   get isExhausted(): boolean {
-    return this.used === MOST
+    return this.used === MOST_IDENTIFIER
   }
 
   isUsed(identifier: number): boolean {

@@ -2,6 +2,7 @@ import { decodePublish, encodePublish, RELEASED } from '../store/message-record.
 import { SET_ASIDE } from '../store/set-aside.js'
 import type { Store, StoreRecord } from '../store/store.js'
 import type { Content, KeptPublish } from './kept-publish.js'
+import { MOST_IDENTIFIER } from './packet-identifiers.js'
 import { withoutAlias } from './topic-alias.js'
 
 // A record is one unfinished publish of QoS 1 or 2. Key: the prefix and its number in the order of all, in 14 decimal
@@ -27,7 +28,7 @@ export interface FlowRecord {
 }
 
 /** Some of the flows of a store, in their order. */
-export interface Portion {
+interface Portion {
   readonly flows: FlowRecord[]
   /** The key of the last of them, if there are more; null if not. */
   readonly position: string | null
@@ -149,7 +150,7 @@ export function receiptKey(identifier: number): string {
 /** @returns the packet identifier of an incoming message's record; null for any other record */
 function parseReceipt([key]: StoreRecord): number | null {
   const identifier = Number(key.slice(RECEIPT_PREFIX.length))
-  const isOne = Number.isInteger(identifier) && identifier > 0 && identifier <= 0xffff
+  const isOne = Number.isInteger(identifier) && identifier > 0 && identifier <= MOST_IDENTIFIER
   return isOne && receiptKey(identifier) === key ? identifier : null
 }
 

@@ -1,6 +1,6 @@
 import { PacketTypes } from '../mqtt/packet-types.js'
 import { Properties } from '../mqtt/properties.js'
-import { withoutPrefix } from '../store/message-record.js'
+import { withoutPrefix } from '../mqtt/property-codec.js'
 
 /** The encoded properties of a publish without a topic alias, which is good for one connection only; null for none. */
 export function withoutAlias(encoded: Uint8Array): Uint8Array | null {

@@ -16,7 +16,7 @@ const DATA_CHECKSUM_AT = 11
 
 export const FULL = 1
 export const FIRST = 2
-export const MIDDLE = 3
+const MIDDLE = 3
 export const LAST = 4
 
 /** A record's head: its kind, the length of its key, and that of its value. */
@@ -45,7 +45,7 @@ export interface Span {
 }
 
 /** A fragment's head that is in order. */
-export interface FragmentHead {
+interface FragmentHead {
   readonly type: number
   readonly length: number
   readonly checksum: number

@@ -28,7 +28,7 @@ export interface FoundRecord extends Span {
 }
 
 /** Bytes of a file that no record could be read from. */
-export interface Damage extends Span {
+interface Damage extends Span {
   /** The record's, if its beginning is in order. */
   readonly key: string | null
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
+import { MAX_REMAINING_LENGTH } from '../mqtt/fields.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
-import { decodeProperties } from '../mqtt/property-codec.js'
+import { decodeProperties, withoutPrefix } from '../mqtt/property-codec.js'
 import { isTopicName } from '../mqtt/topic.js'
 
 // The layout of a message's record, which docs/store.md tells to the byte: its format, its flags, its packet identifier,
@@ -19,8 +20,6 @@ const PROPERTIES_LENGTH_AT = 6
 const HEAD = 10
 const RELEASED_LENGTH = 4
 
-/** MQTT's longest packet (2.1.4), without its first bytes. */
-const LONGEST_REMAINING = 268_435_455
 const RESPONSE_TOPIC = 8
 const SUBSCRIPTION_IDENTIFIER = 11
 const EMPTY = Buffer.alloc(0)
@@ -88,7 +87,7 @@ export function decodePublish(value: Uint8Array): PublishRecord | string {
   const properties = bytes.subarray(topicEnd, propertiesEnd)
   const payload = bytes.subarray(propertiesEnd)
   // With the lengths of the topic and the packet identifier, and the one of no properties.
-  if (topic.length + properties.length + payload.length + 5 > LONGEST_REMAINING) {
+  if (topic.length + properties.length + payload.length + 5 > MAX_REMAINING_LENGTH) {
     return 'it is longer than any MQTT packet'
   }
   if (!isUtf8(topic) || !isTopicName(topic.toString())) return 'its topic is none'
@@ -96,17 +95,6 @@ export function decodePublish(value: Uint8Array): PublishRecord | string {
   if (flaw !== null) return flaw
   const isRetained = (flags & FLAG_RETAIN) !== 0
   return { identifier, qos, isRetained, isReleased: false, topic, properties, payload }
-}
-
-/** The properties of a message without their length prefix, which must fit. */
-export function withoutPrefix(properties: Uint8Array): Uint8Array | null {
-  let length = 0
-  for (let at = 0; at < 4 && at < properties.length; at++) {
-    const byte = properties[at] as number
-    length += (byte & 0x7f) * 128 ** at
-    if (byte < 0x80) return length === properties.length - at - 1 ? properties.subarray(at + 1) : null
-  }
-  return null
 }
 
 function propertiesFlaw(properties: Uint8Array): string | null {

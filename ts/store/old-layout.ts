@@ -35,7 +35,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 })
 
 /** What a file of the first version holds. */
-export interface OldContents {
+interface OldContents {
   readonly records: StoreRecord[]
   /** How many of its bytes could be read; behind them nothing was looked for. */
   readonly read: number

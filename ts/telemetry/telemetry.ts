@@ -32,7 +32,7 @@ export interface Traffic {
 }
 
 /** The calls of a client. */
-export interface CallLoad {
+interface CallLoad {
   /** QoS 1 and 2 publishes that the broker has not acknowledged. */
   readonly unacknowledged: number
   /** Calls whose promises are pending. */

@@ -7,7 +7,7 @@ const LONGEST = 3_600_000_000
 export const PERCENTILES = [50, 90, 99, 99.9] as const
 
 /** One bar of the picture. */
-export interface Bar {
+interface Bar {
   /** Milliseconds: latencies from here up to `to`. */
   readonly from: number
   readonly to: number

@@ -3,8 +3,10 @@ import { refusal } from '../../failures/broker-failure.js'
 import { nodeTlsFailure } from '../../failures/tls-failure.js'
 import { PacketTypes } from '../../mqtt/packet-types.js'
 import { Properties } from '../../mqtt/properties.js'
+import { withoutPrefix } from '../../mqtt/property-codec.js'
 import { ProtocolVersion } from '../../mqtt/protocol-version.js'
 import { connackReasonCode } from '../../mqtt/reason-code.js'
+import { readVariable, variableLength, writeVariable } from '../../mqtt/variable-byte-integer.js'
 import type { ClientSettings } from '../../options/client-settings.js'
 import { placeOf } from '../../transports/way.js'
 import { adviceOn } from '../advice.js'
@@ -23,6 +25,7 @@ export interface Connack {
   readonly properties: Properties | null
 }
 
+const CONNECT = 0x10
 const CONNACK = 0x20
 
 const CLOSED = [
@@ -77,7 +80,9 @@ function connectPacket({
     ...(password === null ? [] : [field(password)]),
   ]
   const body = Buffer.concat(parts)
-  return Buffer.concat([Uint8Array.of(0x10, ...variableByteInteger(body.length)), body])
+  const head = Buffer.alloc(1 + variableLength(body.length), CONNECT)
+  writeVariable(head, 1, body.length)
+  return Buffer.concat([head, body])
 }
 
 function field(value: string | Uint8Array): Buffer {
@@ -85,19 +90,13 @@ function field(value: string | Uint8Array): Buffer {
   return Buffer.concat([Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes])
 }
 
-function variableByteInteger(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...variableByteInteger(value >> 7)]
-}
-
 /** What follows the fixed header, once all of it is there. */
 function bodyOf(packet: Buffer): Buffer | null {
-  let length = 0
-  for (let at = 1; at < Math.min(packet.length, 5); at++) {
-    const byte = packet[at] ?? 0
-    length |= (byte & 0x7f) << (7 * (at - 1))
-    if (byte < 0x80) return packet.length > at + length ? packet.subarray(at + 1, at + 1 + length) : null
-  }
-  return null
+  const length = readVariable(packet, 1)
+  if (length === 'short') return null
+  if (length === 'long') throw strangerFault(packet)
+  const end = length.end + length.value
+  return packet.length < end ? null : packet.subarray(length.end, end)
 }
 
 function parse(body: Buffer, protocol: ProtocolVersion): Connack {
@@ -105,9 +104,9 @@ function parse(body: Buffer, protocol: ProtocolVersion): Connack {
   const rc = connackReasonCode(isNew, body[1] ?? 0)
   // An old broker refuses a new version in its own format.
   const hasProperties = isNew && body.length > 2
-  const properties = hasProperties
-    ? Properties.decode(PacketTypes.CONNACK, withoutPrefix(body.subarray(2)))
-    : null
+  const encoded = hasProperties ? withoutPrefix(body.subarray(2)) : null
+  if (hasProperties && encoded === null) throw strangerFault(body)
+  const properties = encoded === null ? null : Properties.decode(PacketTypes.CONNACK, encoded)
   return {
     sessionPresent: ((body[0] ?? 0) & 1) !== 0,
     code: rc?.value ?? body[1] ?? 0,
@@ -124,11 +123,6 @@ function words(properties: Properties | null): string[] {
     ...(reasonString === undefined ? [] : [`The broker says: ${reasonString}`]),
     ...(serverReference === undefined ? [] : [`It names ${serverReference}.`]),
   ]
-}
-
-function withoutPrefix(bytes: Buffer): Buffer {
-  const start = bytes.findIndex((byte) => byte < 0x80) + 1
-  return bytes.subarray(start)
 }
 
 /** What else it may be, by the first bytes that came. */
