@@ -87,8 +87,8 @@ export class Client implements AsyncDisposable {
    * @throws {TypeError} an unknown option or a value of a wrong type
    * @throws {RangeError} a value out of its range, or options that contradict each other
    */
-  constructor(hostname: string, port?: number | null, options?: ClientOptions | null)
   constructor(hostname: string, options?: ClientOptionsWithPort | null)
+  constructor(hostname: string, port?: number | null, options?: ClientOptions | null)
   constructor(
     hostname: string,
     portOrOptions?: number | ClientOptionsWithPort | null,
@@ -139,13 +139,13 @@ export class Client implements AsyncDisposable {
   static connect<Connected extends Client>(
     this: ClientClass<Connected>,
     hostname: string,
-    port?: number | null,
-    options?: ClientOptions | null,
+    options?: ClientOptionsWithPort | null,
   ): Promise<Connected>
   static connect<Connected extends Client>(
     this: ClientClass<Connected>,
     hostname: string,
-    options?: ClientOptionsWithPort | null,
+    port?: number | null,
+    options?: ClientOptions | null,
   ): Promise<Connected>
   static connect(
     this: ClientClass<Client>,
