@@ -33,11 +33,22 @@ const GUIDE = [
     [
       ['brokers', 'Brokers'],
       ['transports', 'TLS and transports'],
-      ['observing', 'Logs, figures, diagnostics'],
+      ['deployment', 'Deployment'],
+      ['observing', 'Logs, metrics, diagnostics'],
+      ['metrics', 'Prometheus, OpenTelemetry'],
       ['performance', 'Performance'],
       ['scale', 'Worker threads and scale'],
       ['ingest-cluster', 'Processes and PostgreSQL'],
       ['command-line', 'Command line'],
+    ],
+  ],
+  [
+    'Recipes',
+    [
+      ['cloud-brokers', 'AWS, Azure, HiveMQ, EMQX'],
+      ['frameworks', 'Fastify and NestJS'],
+      ['sparkplug', 'Sparkplug B'],
+      ['testing', 'Testing your service'],
     ],
   ],
   [

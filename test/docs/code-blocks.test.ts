@@ -3,7 +3,7 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
@@ -24,9 +24,12 @@ function nameOf({ file, line }: Block): string {
   return `${file.replaceAll(/[/\\.]/g, '-')}-${line}`
 }
 
-test.before(async () => {
+test.before(async (t) => {
+  t.timeout(300_000)
+  await installPackages()
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
+  await symlink(join(root, 'examples/packages/node_modules'), join(folder, 'node_modules'))
   for (const block of blocks) {
     const isModule = /^(?:import|export)\b/m.test(block.text)
     const source = `${'\n'.repeat(block.line - 1)}${block.text}\n${isModule ? '' : 'export {}\n'}`
@@ -37,6 +40,7 @@ test.before(async () => {
   const compilerOptions = {
     ...{ rootDir: '.', outDir: 'compiled', declaration: false, allowJs: true, checkJs: true },
     ...{ noImplicitAny: false, noUnusedLocals: false, noUnusedParameters: false },
+    experimentalDecorators: true, // NestJS
   }
   const project = { extends: '../../tsconfig.json', compilerOptions, include: ['./*'] }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(project))
@@ -49,6 +53,13 @@ test.before(async () => {
     ({ stdout }: { stdout: string }) => stdout.split('\n').filter((line) => line !== ''),
   )
 })
+
+/** The packages of examples/packages, which programs in the documentation use: at the first run, and when they change. */
+async function installPackages(): Promise<void> {
+  const install =
+    "import('./scripts/setup.mjs').then(({ installPackages }) => installPackages('examples/packages'))"
+  await promisify(execFile)(process.execPath, ['-e', install], { cwd: root })
+}
 
 test('code compiles, with the package’s own types', (t) => {
   const named = complaints.map((line) => {

@@ -144,7 +144,7 @@ test('a command that does not exist is found', (t) => {
 })
 
 test('every fenced block says its language', (t) => {
-  const known = new Set(['js', 'ts', 'sh', 'text', 'json', 'sql'])
+  const known = new Set(['dockerfile', 'ini', 'js', 'json', 'sh', 'sql', 'text', 'ts', 'yaml'])
   for (const { file, line, language } of markdownFiles().flatMap(blocksOf)) {
     t.true(known.has(language), `${file}:${line}: ${language}`)
   }

@@ -11,6 +11,12 @@ declare global {
   const message: aiomqtt.Message
   /** What a program does with messages. */
   function store(messages: aiomqtt.Message | aiomqtt.Message[]): Promise<void>
+  /** A credential provider of the AWS SDK. */
+  function credentials(): Promise<{
+    accessKeyId: string
+    secretAccessKey: string
+    sessionToken?: string
+  }>
   /** A library for SCRAM. */
   const scram: { first(): Uint8Array; answer(challenge: Uint8Array | null): Uint8Array }
 }

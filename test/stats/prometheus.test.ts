@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -43,4 +44,16 @@ test('examples/prometheus.mjs shows what the client counts', async (t) => {
   t.true(text.includes('mqtt_topic_messages_total{topic="sensors/\\\\\\""} 1\n'))
   t.regex(text, /^mqtt_round_trip_seconds \d/m)
   t.is((await fetch(new URL('/', address))).status, 404)
+})
+
+test('the Grafana dashboard asks for metrics that examples/prometheus.mjs and docs/metrics.md export', async (t) => {
+  const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8')
+  const dashboard = JSON.parse(await read('examples/grafana-dashboard.json'))
+  const queries = dashboard.panels.flatMap(({ targets }: { targets: Array<{ expr: string }> }) => targets)
+  const names = queries.map(({ expr }: { expr: string }) => /mqtt_\w+/.exec(expr)?.[0] ?? expr)
+  t.true(names.length >= 8)
+  for (const page of ['examples/prometheus.mjs', 'docs/metrics.md']) {
+    const exported = Array.from((await read(page)).matchAll(/'(mqtt_\w+)'/g), ([, name]) => name)
+    for (const name of names) t.true(exported.includes(name), `${page}: ${name}`)
+  }
 })
