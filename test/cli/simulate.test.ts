@@ -95,7 +95,7 @@ test('-t and -m are a template without a file; --duration ends it', async (t) =>
     '--interval',
     0.1,
     '--duration',
-    0.5,
+    2,
   ]
   const { code, errors } = await runCommand(t, ['simulate', '-p', broker.port, ...args])
   t.is(code, 0)

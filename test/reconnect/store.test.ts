@@ -307,7 +307,7 @@ test('it goes on over a reconnection', async (t) => {
 
 test('disconnect() waits until the store has everything, but no longer than its time', async (t) => {
   const [peer, store, logger] = [await listening(t), new MemoryStore(), new Recorder()]
-  const { client, session } = await joined(t, peer, { ...kept(V5, store), timeout: 0.3, logger })
+  const { client, session } = await joined(t, peer, { ...kept(V5, store), logger })
   const publishing = client.publish('a', 'x', { qos: 1 })
   acknowledge(session, await session.next('publish'))
   await within(atOnce, 'publishing', publishing)
@@ -316,6 +316,7 @@ test('disconnect() waits until the store has everything, but no longer than its 
     open = resolve
   })
   const lost = rejection(patience, 'publishing', client.publish('a', 'y', { qos: 1 }))
+  client.timeout = 0.3
   await within(atOnce, 'disconnecting', client.disconnect())
   await lost
   t.regex(logger.lines.warn.join(), /Forcing disconnection/)

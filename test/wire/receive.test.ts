@@ -1,5 +1,5 @@
 import { type Message, ProtocolVersion } from 'aiomqtt'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { field, hex, packet } from '../helpers/bytes.js'
 import {
   atOnce,
@@ -383,41 +383,41 @@ test('MQTT 3.1.1: the queue survives a reconnect', async (t) => {
   )
 })
 
+/** A client whose connection is lost between PUBREC and PUBREL of a message with identifier 1, and its next connection. */
+async function received(
+  t: ExecutionContext,
+  protocol: ProtocolVersion,
+  topic: string,
+  sessionPresent: boolean,
+) {
+  const isV5 = protocol === ProtocolVersion.V5
+  const { client, session, peer } = await paired(t, {
+    protocol,
+    identifier: 'id',
+    ...(isV5 ? { cleanStart: false, properties: { sessionExpiryInterval: 60 } } : { cleanSession: false }),
+  })
+  session.send(packet('34', field(topic), '0001', isV5 ? '00' : '', '78'))
+  await session.next('pubrec')
+  const loss = rejection(atOnce, 'the loss', client.messages.next())
+  session.reset()
+  await loss
+  const connecting = client.connect()
+  const second = await peer.welcome({ sessionPresent })
+  await within(patience, 'connecting', connecting)
+  return { client, second }
+}
+
 for (const { name, protocol } of protocols) {
   test(`${name}: a message of QoS 2 that was received before the loss is delivered when the session goes on`, async (t) => {
-    const persistent =
-      protocol === ProtocolVersion.V5
-        ? { cleanStart: false, properties: { sessionExpiryInterval: 60 } }
-        : { cleanSession: false }
-    const { client, session, peer } = await paired(t, { protocol, identifier: 'id', ...persistent })
-    session.send(packet('34', field('a'), '0001', protocol === ProtocolVersion.V5 ? '00' : '', '78'))
-    await session.next('pubrec')
-    const loss = rejection(atOnce, 'the loss', client.messages.next())
-    session.reset()
-    await loss
-    const connecting = client.connect()
-    const second = await peer.welcome({ sessionPresent: true })
-    await within(patience, 'connecting', connecting)
+    const { client, second } = await received(t, protocol, 'a', true)
     second.send('62 02 0001')
     t.is((await second.next('pubcomp')).messageId, 1)
     t.is((await nextMessage(client)).text(), 'x')
   })
 
   test(`${name}: a message of QoS 2 that was sent again in a session that goes on is delivered once`, async (t) => {
-    const persistent =
-      protocol === ProtocolVersion.V5
-        ? { cleanStart: false, properties: { sessionExpiryInterval: 60 } }
-        : { cleanSession: false }
     const properties = protocol === ProtocolVersion.V5 ? '00' : ''
-    const { client, session, peer } = await paired(t, { protocol, identifier: 'id', ...persistent })
-    session.send(packet('34', field('a'), '0001', properties, '78'))
-    await session.next('pubrec')
-    const loss = rejection(atOnce, 'the loss', client.messages.next())
-    session.reset()
-    await loss
-    const connecting = client.connect()
-    const second = await peer.welcome({ sessionPresent: true })
-    await within(patience, 'connecting', connecting)
+    const { client, second } = await received(t, protocol, 'a', true)
     second.send(packet('3c', field('a'), '0001', properties, '78'))
     await second.next('pubrec')
     second.send('62 02 0001')
@@ -430,20 +430,8 @@ for (const { name, protocol } of protocols) {
   // MQTT 3.1 has no Session Present: there a client cannot know.
   if (protocol === ProtocolVersion.V31) continue
   test(`${name}: a message of QoS 2 without its PUBREL is forgotten when the broker has no session`, async (t) => {
-    const persistent =
-      protocol === ProtocolVersion.V5
-        ? { cleanStart: false, properties: { sessionExpiryInterval: 60 } }
-        : { cleanSession: false }
     const properties = protocol === ProtocolVersion.V5 ? '00' : ''
-    const { client, session, peer } = await paired(t, { protocol, identifier: 'id', ...persistent })
-    session.send(packet('34', field('old'), '0001', properties))
-    await session.next('pubrec')
-    const loss = rejection(atOnce, 'the loss', client.messages.next())
-    session.reset()
-    await loss
-    const connecting = client.connect()
-    const second = await peer.welcome()
-    await within(patience, 'connecting', connecting)
+    const { client, second } = await received(t, protocol, 'old', false)
     second.send(packet('34', field('new'), '0001', properties))
     await second.next('pubrec')
     second.send('62 02 0001')

@@ -12,6 +12,7 @@ import {
   readPlace,
   withPlace,
 } from '../connection-options.js'
+import { eachOf } from '../each-of.js'
 import { decimal, integer } from '../options.js'
 import { Output } from '../output.js'
 import { Load, type Plan, STAMP } from './load.js'
@@ -37,9 +38,6 @@ const USUAL_DURATION = 10
 
 /** Messages a second. */
 const USUAL_RATE = 1000
-
-/** Clients that connect at the same time. */
-const CONNECTING = 50
 
 const AFTERWORD = `
 Every subscriber gets every message, unless they --share them. All clients are in this process.
@@ -96,7 +94,7 @@ function bench(flags: BenchFlags): Action {
     const { clients = 10, subscribers = 1 } = flags
     const all = Array.from({ length: clients + subscribers }, (_, index) => clientOf(place, index))
     try {
-      await connectAll(all, place, signal)
+      await eachOf(all, (client) => connect(client, place.protocol, signal))
       const plan = planOf(flags, place, all.slice(0, clients), all.slice(clients))
       await subscribeAll(plan, flags)
       await perform(plan, flags, signal)
@@ -109,20 +107,6 @@ function bench(flags: BenchFlags): Action {
 function clientOf({ hostname, options }: Place, index: number): Client {
   const identifier = options.identifier ? `${options.identifier}-${index}` : undefined
   return new Client(hostname, { ...options, identifier, overflow: 'backpressure' })
-}
-
-async function connectAll(
-  clients: readonly Client[],
-  { protocol }: Place,
-  signal: AbortSignal,
-): Promise<void> {
-  const waiting = [...clients]
-  const worker = async () => {
-    for (let client = waiting.pop(); client !== undefined; client = waiting.pop()) {
-      await connect(client, protocol, signal)
-    }
-  }
-  await Promise.all(Array.from({ length: CONNECTING }, worker))
 }
 
 function planOf(flags: BenchFlags, place: Place, publishers: Client[], subscribers: Client[]): Plan {

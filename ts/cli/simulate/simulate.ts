@@ -11,6 +11,7 @@ import {
   type Place,
   readPlace,
 } from '../connection-options.js'
+import { eachOf } from '../each-of.js'
 import { decimal, integer } from '../options.js'
 import { type FleetTemplate, type MessageMaker, makerOf, readFleetFile } from './fleet-file.js'
 import { PLACEHOLDER_HELP } from './template.js'
@@ -24,9 +25,6 @@ interface SimulateFlags extends ConnectionFlags {
   interval?: number
   duration?: number
 }
-
-/** Devices that connect at the same time. */
-const CONNECTING = 50
 
 const USUAL_DEVICES = 10
 
@@ -99,14 +97,6 @@ function templateOf({ topic, message = '', qos = 0, retain = false }: SimulateFl
     devices: null,
     interval: null,
   }
-}
-
-async function eachOf(devices: readonly Device[], action: (device: Device) => Promise<void>): Promise<void> {
-  const waiting = [...devices].reverse()
-  const worker = async () => {
-    for (let device = waiting.pop(); device !== undefined; device = waiting.pop()) await action(device)
-  }
-  await Promise.all(Array.from({ length: CONNECTING }, worker))
 }
 
 function tell(devices: readonly Device[]): void {
