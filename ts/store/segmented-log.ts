@@ -170,11 +170,10 @@ export class SegmentedLog {
     let isUnsure = false
     try {
       await write(encoder, flush)
-      // Asked for before the last bytes, which it need not wait for: what is removed later was stored.
-      const isCurrent = this.files.isCurrent(segment.name, file)
-      isCurrent.catch(() => {})
       await flush()
       isUnsure = true
+      const isCurrent = this.files.isCurrent(segment.name, file)
+      isCurrent.catch(() => {})
       if (isSynced) await file.sync()
       if (!(await isCurrent)) throw gone(segment.name)
     } catch (error) {
