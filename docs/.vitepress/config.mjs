@@ -16,6 +16,7 @@ const GUIDE = [
       ['publishing', 'Publishing'],
       ['subscribing', 'Subscribing'],
       ['errors', 'Errors'],
+      ['faq', 'Questions and answers'],
     ],
   ],
   [

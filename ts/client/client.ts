@@ -297,12 +297,12 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** The messages that come and that no `filter()` took, through a new view of the client's one queue. */
+  /** Received messages that match no `filter()`: a new view of the client's queue. */
   get messages(): MessagesIterator {
     return new MessagesIterator(this.#inbox)
   }
 
-  /** What the client has done so far, and what it has to do. */
+  /** A snapshot of the client's counters and queues. */
   get stats(): ClientStats {
     return Object.freeze(this.#telemetry.snapshot(this.#inbox.waiting))
   }
@@ -313,37 +313,37 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * What the broker said in CONNACK (MQTT 5, 3.2.2.3); null before the first CONNACK, and on MQTT 3.x. After the connection
-   * is gone, what its last one was.
+   * The properties of the last CONNACK (MQTT 5, 3.2.2.3), also after the connection has ended; null before the first
+   * CONNACK, and on MQTT 3.x.
    */
   get serverProperties(): Properties | null {
     return this.#lifecycle.serverProperties
   }
 
-  /** Whether the broker still had the session when it accepted the last connection (3.2.2.1.1). */
+  /** Whether the broker had kept the session when it accepted the last connection (3.2.2.1.1). */
   get sessionPresent(): boolean {
     return this.#lifecycle.sessionPresent
   }
 
-  /** Has the client keep the process alive while it connects, is connected or reconnects, which it does unless `unref()`. */
+  /** Reverts `unref()`: the client keeps the process alive while it connects, is connected or reconnects. The default. */
   ref(): this {
     this.#lifecycle.setRef(true)
     return this
   }
 
-  /** Lets the process end although the client is in use, as `net.Socket`'s; what is pending keeps it alive all the same. */
+  /** Lets the process exit while the client is in use, as with `net.Socket`. Pending calls still keep it alive. */
   unref(): this {
     this.#lifecycle.setRef(false)
     return this
   }
 
-  /** What the client is doing. */
+  /** The state of the connection. */
   get state(): ClientState {
     return this.#lifecycle.states.state
   }
 
   /**
-   * The changes of `state` and the reasons for them, through a new view: each change from now on.
+   * The changes of `state` from now on, with their causes: a new view.
    *
    * @example
    * for await (const { state, error } of client.states) console.log(state, error?.message)

@@ -14,18 +14,18 @@ import type { ProxySettings, ProxySettingsLiteral } from './proxy-settings.js'
 import type { ReconnectOptions } from './reconnect-options.js'
 import type { TLSParameters, TLSParametersLiteral } from './tls-parameters.js'
 
-/** How bytes travel: a name, or a function that makes a stream of them, once for each connection. */
+/** The transport: a name, or a function that returns a stream, called once for each connection. */
 export type Transport = 'tcp' | 'websockets' | 'unix' | (() => Duplex | Promise<Duplex>)
 
 export type { Overflow } from '../messages/bounded-queue.js'
 
-/** An option of the socket: the arguments of setsockopt(2). */
+/** A socket option: the arguments of setsockopt(2). */
 export type SocketOption = readonly [level: number, name: number, value: number | Uint8Array]
 
 /**
- * Headers of the WebSocket handshake: more of them, or a function, sync or async, that is asked for each connection. It
- * gets the usual ones, and the attempt; the first argument has the attempt's members, too. If the result has the
- * handshake's own headers, it takes the place of the usual ones, as in Python; else it is added to them.
+ * Additional headers of the WebSocket handshake, or a function, sync or async, called for each connection with the
+ * standard headers and the attempt. (The first argument has the attempt's members, too.) If the result contains the
+ * handshake's own headers, it replaces the standard ones, as in Python; otherwise it is added to them.
  */
 export type WebSocketHeaders =
   | Readonly<Record<string, string>>
@@ -38,161 +38,157 @@ export type WebSocketHeaders =
 export const MQTT_CLEAN_START_FIRST_ONLY = 3
 
 /**
- * The options of a `Client`, all optional; null means the same as leaving an option out. Names, defaults
- * and units are aiomqtt's. Times are seconds. Numbers in brackets are sections of the specification of MQTT 5.
+ * The options of a `Client`. All are optional; null is the same as omitting one. Names, defaults and units are
+ * aiomqtt's. Times are in seconds. Numbers in brackets are sections of the MQTT 5 specification.
  *
- * The constructor checks them: an unknown option, or a value of a wrong type, is a `TypeError`; a value out of its
- * range, or options that contradict each other, are a `RangeError`.
+ * The constructor throws a `TypeError` for an unknown option or a wrong type, and a `RangeError` for a value out of range
+ * or for options that contradict each other.
  */
 export interface ClientOptions {
   /**
-   * The user name, at most 65,535 bytes of UTF-8 (3.1.3.5). An empty one is sent, too. May be a function ({@link Fresh}).
+   * User name, at most 65,535 bytes of UTF-8 (3.1.3.5). An empty one is sent, too. Can be a function ({@link Fresh}).
    * @defaultValue none
    */
   username?: Fresh<string | null | undefined>
   /**
-   * The password, at most 65,535 bytes; text goes as UTF-8 (3.1.3.6). It is sent only together with `username`.
-   * May be a function ({@link Fresh}): for a token that expires.
+   * Password, at most 65,535 bytes; text is sent as UTF-8 (3.1.3.6). Requires `username`. Can be a function
+   * ({@link Fresh}), for a token that expires.
    * @defaultValue none
    */
   password?: Fresh<string | Uint8Array | null | undefined>
   /**
-   * Takes the client's log lines; without one nothing is printed. Secrets are in none of them.
+   * Receives the client's log lines, which never contain secrets. Without a logger, nothing is logged.
    * @defaultValue none
    */
   logger?: Logger | null | undefined
   /**
-   * The client identifier, at most 65,535 bytes of UTF-8 (3.1.3.1). Without one the broker chooses it; on MQTT 3.1 a
-   * random one of 22 characters is made.
-   * @defaultValue the broker's choice
+   * Client identifier, at most 65,535 bytes of UTF-8 (3.1.3.1). Without one, the broker assigns it; on MQTT 3.1 the
+   * client generates 22 random characters.
+   * @defaultValue assigned by the broker
    */
   identifier?: string | null | undefined
   /**
-   * The class of the queue of incoming messages: `FifoQueue`, `LifoQueue`, `PriorityQueue` or your own.
+   * Class of the queue of incoming messages: `FifoQueue`, `LifoQueue`, `PriorityQueue` or your own.
    * @defaultValue `FifoQueue`
    */
   queueType?: QueueType | null | undefined
   /**
-   * The version of MQTT.
+   * MQTT version.
    * @defaultValue `ProtocolVersion.V311`
    */
   protocol?: ProtocolVersion | null | undefined
   /**
-   * What the broker publishes when the client is gone without a word (3.1.2.5). May be a function ({@link Fresh}).
+   * Message that the broker publishes if the connection ends without DISCONNECT (3.1.2.5). Can be a function ({@link Fresh}).
    * @defaultValue none
    */
   will?: Fresh<Will | WillLiteral | null | undefined>
   /**
-   * MQTT 3.x: false for a session that outlives the connection; needs an `identifier`. A `RangeError` on MQTT 5, which
+   * MQTT 3.x: false keeps the session after the connection ends; requires an `identifier`. A `RangeError` on MQTT 5, which
    * has `cleanStart`.
    * @defaultValue true
    */
   cleanSession?: boolean | null | undefined
   /**
-   * What carries the bytes. For `'unix'` the host name is the path of the socket. `'websockets'` needs the
-   * package ws. A function makes a stream for each connection, and gives it away: it is ended and destroyed here.
+   * Transport. For `'unix'`, the host name is the path of the socket. `'websockets'` requires the package ws. A function
+   * returns a new stream for each connection; the client owns it, and ends and destroys it.
    * @defaultValue `'tcp'`
    */
   transport?: Transport | null | undefined
   /**
-   * Seconds that anything may take unless a call says otherwise; `Infinity` waits for ever.
+   * Maximum seconds for any call, unless the call sets its own; `Infinity` disables the limit.
    * @defaultValue 10
    */
   timeout?: number | null | undefined
   /**
-   * Seconds: the longest silence on the connection, 0 to 65,535; 0 turns the check off (3.1.2.10). A broker of MQTT 5
-   * may ask for another value, which then counts (3.2.2.3.14).
+   * Keepalive interval in seconds, 0 to 65,535; 0 disables it (3.1.2.10). An MQTT 5 broker can override it (3.2.2.3.14).
    * @defaultValue 60
    */
   keepalive?: number | null | undefined
   /**
-   * The local address to connect from; not for unix sockets and transports of your own.
-   * @defaultValue the system's choice
+   * Local address to connect from. Not for unix sockets and custom transports.
+   * @defaultValue chosen by the system
    */
   bindAddress?: string | null | undefined
   /**
-   * The local port to connect from, 0 to 65,535; 0 lets the system choose. Not for unix sockets and transports of your
-   * own.
+   * Local port to connect from, 0 to 65,535; 0 lets the system choose. Not for unix sockets and custom transports.
    * @defaultValue 0
    */
   bindPort?: number | null | undefined
   /**
-   * MQTT 5: whether the broker is to forget the session (3.1.2.4). What it keeps lives for `sessionExpiryInterval`
-   * seconds, a property of CONNECT. A `RangeError` on MQTT 3.x, which has `cleanSession`.
+   * MQTT 5: whether the broker discards an existing session (3.1.2.4). How long it keeps the session afterwards is set by
+   * `sessionExpiryInterval`, a property of CONNECT, in seconds. A `RangeError` on MQTT 3.x, which has `cleanSession`.
    * @defaultValue `MQTT_CLEAN_START_FIRST_ONLY`
    */
   cleanStart?: boolean | typeof MQTT_CLEAN_START_FIRST_ONLY | null | undefined
   /**
-   * Messages: the most in the queue; beyond it `overflow` decides. 0 is no limit.
+   * Maximum received but unread messages; beyond it, `overflow` applies. 0: no limit.
    * @defaultValue 0
    */
   maxQueuedIncomingMessages?: number | null | undefined
   /**
-   * Messages of QoS 1 and 2: the most that wait or are partway; beyond it `publish()` rejects with
-   * `[code:15] Message queue full.` 0 is no limit.
+   * Maximum QoS 1 and 2 messages waiting or in flight; beyond it, `publish()` rejects with
+   * `[code:15] Message queue full.` 0: no limit.
    * @defaultValue 0
    */
   maxQueuedOutgoingMessages?: number | null | undefined
   /**
-   * Messages of QoS 1 and 2: the most that are partway at once; further ones wait. 0 for as many as MQTT can, 65,535. The
-   * broker's Receive Maximum (3.2.2.3.3) may make it fewer.
+   * Maximum QoS 1 and 2 messages in flight; further ones wait. 0: as many as MQTT allows, 65,535. The broker's Receive
+   * Maximum (3.2.2.3.3) can lower it.
    * @defaultValue 20
    */
   maxInflightMessages?: number | null | undefined
   /**
-   * Calls: the most at once, 1 or more; further ones wait for their turn, and their time begins then.
+   * Maximum concurrent calls, 1 or more. Further calls wait their turn, and their timeout starts then.
    * @defaultValue no limit
    */
   maxConcurrentOutgoingCalls?: number | null | undefined
   /**
-   * MQTT 5: the properties of CONNECT (3.1.2.11). A `RangeError` on MQTT 3.x.
+   * MQTT 5: properties of CONNECT (3.1.2.11). A `RangeError` on MQTT 3.x.
    * @defaultValue none
    */
   properties?: PropertiesLike | null | undefined
   /**
-   * Turns TLS on: a `SecureContext`, or options of `tls.connect()`. Not together with `tlsParams`. Certificates, keys,
-   * versions, ciphers and names are used natively, where a busy event loop delays nothing; a `SecureContext` and
-   * whatever else `tls.connect()` takes, by `node:tls`. May be a function ({@link Fresh}): for renewed certificates.
+   * Turns TLS on: a `SecureContext`, or options of `tls.connect()`. Cannot be combined with `tlsParams`. Certificates,
+   * keys, versions, ciphers and names are handled natively, independently of the event loop; a `SecureContext` and all
+   * other options of `tls.connect()`, by `node:tls`. Can be a function ({@link Fresh}), for renewed certificates.
    * @defaultValue no TLS
    */
   tlsContext?: Fresh<SecureContext | TLSConnectionOptions | null | undefined>
   /**
-   * Turns TLS on, with Python's parameters. Not together with `tlsContext`.
+   * Turns TLS on, with Python's parameters. Cannot be combined with `tlsContext`.
    * @defaultValue no TLS
    */
   tlsParams?: TLSParameters | TLSParametersLiteral | null | undefined
   /**
-   * True not to check that the certificate is for this host; only with TLS, else a `RangeError`.
+   * True skips the check that the certificate is for this host. A `RangeError` without TLS.
    * @defaultValue false
    */
   tlsInsecure?: boolean | null | undefined
   /**
-   * The proxy through which to connect; SOCKS needs the package socks. Without it, the environment variable
-   * `mqtt_proxy` may name one as a URL, and `no_proxy` the hosts that need none. Not for unix sockets and transports of
-   * your own.
-   * @defaultValue that of the environment, if it names one
+   * Proxy to connect through; SOCKS requires the package socks. By default, the URL in the environment variable
+   * `mqtt_proxy` is used, except for the hosts in `no_proxy`. Not for unix sockets and custom transports.
+   * @defaultValue the proxy in the environment, if any
    */
   proxy?: ProxySettings | ProxySettingsLiteral | null | undefined
   /**
-   * Options to set on the socket before it connects, by the numbers of `SocketConstants`. Not for transports of your own.
+   * Options to set on the socket before it connects, with the constants of `SocketConstants`. Not for custom transports.
    * @defaultValue none; `TCP_NODELAY` is on
    */
   socketOptions?: Iterable<SocketOption> | null | undefined
   /**
-   * The path of the WebSocket handshake, with its query. May be a function ({@link Fresh}): for a signed URL.
+   * Path of the WebSocket handshake, including the query. Can be a function ({@link Fresh}), for a signed URL.
    * @defaultValue `/mqtt`
    */
   websocketPath?: Fresh<string | null | undefined>
   /**
-   * Headers of the WebSocket handshake: more of them, or a function that is asked for them before each handshake
-   * ({@link WebSocketHeaders}).
-   * @defaultValue the usual ones
+   * Additional headers of the WebSocket handshake, or a function called before each handshake ({@link WebSocketHeaders}).
+   * @defaultValue the standard headers
    */
   websocketHeaders?: WebSocketHeaders | null | undefined
   /**
    * What happens when the queue is full: the newest message is dropped (`'drop-newest'`, as in Python), the oldest one is
-   * (`'drop-oldest'`, only with a `FifoQueue`), or nothing is and the broker is made to wait (`'backpressure'`), without
-   * harm to the connection. `'backpressure'` without a bound has one of 10,000 messages. It is exact: what there is no
+   * (`'drop-oldest'`, only with a `FifoQueue`), or the broker waits and nothing is dropped (`'backpressure'`); the
+   * connection stays alive. `'backpressure'` without a bound has one of 10,000 messages. It is exact: what there is no
    * room for is neither queued nor acknowledged. A message larger than `maxQueuedIncomingBytes` ends the connection then.
    * @defaultValue `'drop-newest'`
    */
@@ -203,45 +199,44 @@ export interface ClientOptions {
    */
   maxQueuedIncomingBytes?: number | null | undefined
   /**
-   * Whether and how to come back after the connection was lost. Iteration and pending calls then go on over the
-   * gap, but for publishes of QoS 0, which reject; new calls wait for the connection within their timeout.
+   * Whether and how to reconnect after a loss. Iteration and pending calls then continue on the next connection, except
+   * QoS 0 publishes, which reject; new calls wait for the connection within their timeout.
    * @defaultValue false
    */
   reconnect?: boolean | ReconnectOptions | null | undefined
   /**
-   * Whether messages published without a connection wait for one. While there is none, the time of a publish
-   * call runs only if the call has a timeout of its own. `disconnect()` rejects all that wait.
+   * Whether messages published without a connection wait for one. Meanwhile, a publish call times out only if it has a
+   * timeout of its own. `disconnect()` rejects all that wait.
    * @defaultValue false
    */
   offlineQueue?: boolean | OfflineQueueOptions | null | undefined
   /**
-   * Keeps what was published with QoS 1 and 2 and is not acknowledged over a restart of the program: the next
-   * `connect()` of a client with the same store sends it. Nothing is sent before the store has it.
+   * Keeps unacknowledged QoS 1 and 2 messages across restarts of the program: the next `connect()` of a client with the
+   * same store sends them. A message is sent only after the store has it.
    * @defaultValue none
    */
   store?: Store | null | undefined
   /**
-   * True when each message of QoS 1 or 2 is acknowledged by its `ack()`. What was not acknowledged when the
-   * connection went is sent again by the broker, if it has kept the session (`cleanSession` or `cleanStart` false; on
-   * MQTT 5 also `sessionExpiryInterval`). A QoS 2 message then comes when it is published, not at its PUBREL, and once on
-   * each connection until it is acknowledged.
+   * True: each QoS 1 or 2 message is acknowledged by its `ack()`. The broker sends unacknowledged messages again on the
+   * next connection if it has kept the session (`cleanSession` or `cleanStart` false; on MQTT 5 also
+   * `sessionExpiryInterval`). A QoS 2 message is then delivered at its PUBLISH, not at its PUBREL, and once on each
+   * connection until it is acknowledged.
    *
-   * The broker sends no more than `receiveMaximum` (a property of CONNECT; 65,535) before it has acknowledgements. A
-   * message that a queue drops (`overflow`) is never acknowledged: it counts for that limit, and comes again on the next
-   * connection.
+   * The broker sends at most `receiveMaximum` unacknowledged messages (a property of CONNECT; 65,535). A message dropped
+   * by `overflow` is never acknowledged: it counts toward that limit, and is sent again on the next connection.
    * @defaultValue false
    */
   manualAcks?: boolean | null | undefined
   /**
-   * MQTT 5: the most topic aliases to use (3.3.2.3.4), within the broker's limit, 0 to 65,535. Topics that are published
-   * again are sent as a number of three bytes then, which is decided message by message as they leave: the topic that was
-   * used the longest time ago gives its alias away. With more topics in turn than aliases, each message costs three bytes
-   * more. Not together with the property `topicAlias` of a publish.
+   * MQTT 5: maximum topic aliases to assign automatically (3.3.2.3.4), within the broker's limit, 0 to 65,535. A topic
+   * that is published again is then sent as a number of three bytes; the least recently used topic gives up its alias.
+   * With more topics in rotation than aliases, each message costs three bytes more. Cannot be combined with the property
+   * `topicAlias` of a publish.
    * @defaultValue 0
    */
   topicAliases?: number | null | undefined
   /**
-   * MQTT 5: enhanced authentication (4.12): what CONNECT carries for it, and how challenges are answered.
+   * MQTT 5: enhanced authentication (4.12): the data of CONNECT, and a function that answers challenges.
    * @defaultValue none
    */
   authentication?: Authentication | null | undefined

@@ -12,8 +12,7 @@ export interface ConnectionAttempt {
 }
 
 /**
- * A value, or a function that is asked for it before each attempt to connect. If the function throws or rejects, or
- * gives what the option does not take, the attempt fails, and is tried again as any other; its time counts for the
- * attempt's.
+ * A value, or a function that returns it, called before each attempt to connect. If the function throws, rejects or
+ * returns an invalid value, the attempt fails and is retried like any other. Its time counts toward the attempt's.
  */
 export type Fresh<T> = T | ((attempt: ConnectionAttempt) => T | Promise<T>)

@@ -11,30 +11,30 @@ import {
 import type { ConnectionAttempt } from './connection-attempt.js'
 import { checkHostname } from './hostname.js'
 
-/** How to come back after the connection was lost. */
+/** How to reconnect after a loss. */
 export interface ReconnectOptions {
   /**
-   * Seconds: the upper bound of the second attempt's delay, 0 or more; it doubles with each. The first is immediate.
+   * Maximum delay of the second attempt in seconds, 0 or more; it doubles with each attempt. The first is immediate.
    * @defaultValue 1
    */
   minDelay?: number | undefined
   /**
-   * Seconds: the greatest upper bound of the delay, not below `minDelay`.
-   * @defaultValue 60, or `minDelay` if that is more
+   * Maximum delay of any attempt in seconds, not below `minDelay`.
+   * @defaultValue 60, or `minDelay` if that is greater
    */
   maxDelay?: number | undefined
   /**
-   * Attempts after a loss, 0 or more; when they are spent everything rejects with the last error.
+   * Maximum attempts after a loss, 0 or more; after that, everything rejects with the last error.
    * @defaultValue `Infinity`
    */
   maxAttempts?: number | undefined
   /**
-   * Further brokers to try after the constructor's own; a host alone has the constructor's port.
+   * Additional hosts to try after the constructor's; a host without a port uses the constructor's.
    * @defaultValue none
    */
   hosts?: ReadonlyArray<string | readonly [host: string, port: number]> | undefined
   /**
-   * Whether hosts are tried in the order given or in a random one.
+   * Whether hosts are tried in the given order or in a random one.
    * @defaultValue `'given'`
    */
   order?: 'given' | 'random' | undefined
@@ -44,15 +44,15 @@ export interface ReconnectOptions {
    */
   resubscribe?: boolean | undefined
   /**
-   * Whether the first `connect()` is tried again as well.
+   * Whether the first `connect()` is retried as well.
    * @defaultValue false
    */
   initial?: boolean | undefined
   /**
-   * Decides after a loss, and after each attempt that has failed, whether to go on: true to try again, also where that is
-   * of no use by itself; a number to try again after so many seconds; false to give up. It gets the error, and the
-   * attempt that would be next. Anything else, or an error that it throws, leaves the decision to the client.
-   * @defaultValue what may pass by itself is tried again
+   * Decides after a loss, and after each failed attempt, whether to continue: true retries, even if the client considers
+   * the error final; a number retries after that many seconds; false gives up. It receives the error and the attempt that
+   * would be next. If it returns anything else, or throws, the client decides.
+   * @defaultValue errors that may resolve themselves are retried
    */
   retry?: ((error: MqttError, attempt: ConnectionAttempt) => boolean | number | undefined) | null | undefined
   /**
