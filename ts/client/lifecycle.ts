@@ -98,7 +98,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
       this.abandon(reason instanceof MqttError ? this.withPlace(reason) : reason)
     const call = new PendingCall(runtime(), limit, signal, new CallSite(entry), giveUp)
     this.life = { is: 'loading', call }
-    if (this.reconnector !== null) this.session.wait()
+    if (this.reconnector !== null) this.session.admission.wait()
     this.setState({ state: 'connecting' })
     void this.begin(this.life, call)
     return call.promise
@@ -186,7 +186,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
         ? reconnector.lost(life.host, end.failure, session.isStuck)
         : null
     if (plan !== null) {
-      session.wait()
+      session.admission.wait()
       this.schedule(null, plan, end.failure, 'info')
       return
     }

@@ -240,11 +240,6 @@ export class Session implements FilterCallsOwner {
     else if (suspect.phase !== SETTLED) this.report(flows.giveUpOn(suspect, make))
   }
 
-  /** A connection is being made, or will be: calls may wait for it. */
-  wait(): void {
-    this.admission.wait()
-  }
-
   /**
    * There will be no other connection unless `connect()` is called: what is pending rejects. What a store has stays
    * there, and is sent by the next connection; anything else is given up.
