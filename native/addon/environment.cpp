@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,7 @@ TraceAudience& audience() {
   return *instance;
 }
 
-void on_trace(int level, const char* text) noexcept {
+void on_trace(int level, const char* text) noexcept try {
   const std::lock_guard lock(audience().mutex);
   const Bytes bytes(reinterpret_cast<const std::uint8_t*>(text),
                     std::char_traits<char>::length(text));
@@ -37,6 +38,8 @@ void on_trace(int level, const char* text) noexcept {
     writer.append(make_record(event::kTrace, 0, static_cast<std::uint32_t>(level), bytes.size()),
                   bytes);
   }
+} catch (const std::bad_alloc&) {
+  // A line less.
 }
 
 void set_traced(const std::shared_ptr<Inbox>& inbox, bool traced) {
@@ -61,20 +64,36 @@ std::uint64_t total_of(const Napi::Value& value) {
 
 }  // namespace
 
+// No exception of C++ may reach Node, which is no C++ of ours.
+template <Environment::Method method>
+Napi::Value Environment::guarded(const Napi::CallbackInfo& info) {
+  try {
+    return (this->*method)(info);
+  } catch (const std::bad_alloc&) {
+    Napi::Error error = Napi::Error::New(info.Env(), "Cannot allocate memory");
+    error.Set("code", Napi::String::New(info.Env(), "ENOMEM"));
+    error.ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+}
+
+template <Environment::Method method>
+Environment::PropertyDescriptor Environment::method_of(const char* name) {
+  return InstanceMethod(name, &Environment::guarded<method>);
+}
+
 Environment::Environment(Napi::Env env, Napi::Object exports) {
-  DefineAddon(
-      exports,
-      {InstanceMethod("attach", &Environment::attach), InstanceMethod("hold", &Environment::hold),
-       InstanceMethod("release", &Environment::release), InstanceMethod("open", &Environment::open),
-       InstanceMethod("keep", &Environment::keep), InstanceMethod("stage", &Environment::stage),
-       InstanceMethod("stageKept", &Environment::stage_kept),
-       InstanceMethod("submit", &Environment::submit), InstanceMethod("grant", &Environment::grant),
-       InstanceMethod("drain", &Environment::drain), InstanceMethod("lend", &Environment::lend),
-       InstanceMethod("trace", &Environment::trace),
-       InstanceMethod("traffic", &Environment::traffic), InstanceMethod("pair", &Environment::pair),
-       InstanceMethod("join", &Environment::join),
-       InstanceMethod("setSocketOption", &Environment::set_socket_option),
-       InstanceMethod("lockFile", &Environment::lock_file)});
+  DefineAddon(exports,
+              {method_of<&Environment::attach>("attach"), method_of<&Environment::hold>("hold"),
+               method_of<&Environment::release>("release"), method_of<&Environment::open>("open"),
+               method_of<&Environment::keep>("keep"), method_of<&Environment::stage>("stage"),
+               method_of<&Environment::stage_kept>("stageKept"),
+               method_of<&Environment::submit>("submit"), method_of<&Environment::grant>("grant"),
+               method_of<&Environment::drain>("drain"), method_of<&Environment::lend>("lend"),
+               method_of<&Environment::trace>("trace"), method_of<&Environment::traffic>("traffic"),
+               method_of<&Environment::pair>("pair"), method_of<&Environment::join>("join"),
+               method_of<&Environment::set_socket_option>("setSocketOption"),
+               method_of<&Environment::lock_file>("lockFile")});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   exports.Set("pahoVersion", Napi::String::New(env, AIOMQTT_PAHO_VERSION));
 }
@@ -177,7 +196,9 @@ Napi::Value Environment::drain(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Environment::lend(const Napi::CallbackInfo& info) {
-  auto bytes = std::make_unique<RawBuffer>(inbox_->lend());
+  // Made first: what is lent must have an owner.
+  auto bytes = std::make_unique<RawBuffer>();
+  *bytes = inbox_->lend();
   if (bytes->empty()) return info.Env().Null();
   std::uint8_t* const data = bytes->data();
   const std::size_t size = bytes->size();

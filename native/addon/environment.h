@@ -22,6 +22,12 @@ class Environment final : public Napi::Addon<Environment> {
   Environment(Napi::Env env, Napi::Object exports);
 
  private:
+  using Method = Napi::Value (Environment::*)(const Napi::CallbackInfo&);
+  template <Method method>
+  Napi::Value guarded(const Napi::CallbackInfo& info);
+  template <Method method>
+  static PropertyDescriptor method_of(const char* name);
+
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value hold(const Napi::CallbackInfo& info);
   Napi::Value release(const Napi::CallbackInfo& info);

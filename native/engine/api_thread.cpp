@@ -1,6 +1,9 @@
 #include "engine/api_thread.h"
 
+#include <new>
+
 #include "engine/io_thread.h"
+#include "platform/memory_reserve.h"
 
 namespace aiomqtt {
 namespace {
@@ -22,12 +25,14 @@ void ApiThread::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox
 }
 
 void ApiThread::establish(std::shared_ptr<Connection> connection) {
-  post({Task::Kind::kEstablish, std::move(connection), nullptr, {}, {}});
+  insist([&] { post({Task::Kind::kEstablish, connection, nullptr, {}, {}}); });
 }
 
 void ApiThread::feed(std::shared_ptr<Connection> connection) {
-  post({Task::Kind::kFeed, std::move(connection), nullptr, {}, {}});
+  insist([&] { post({Task::Kind::kFeed, connection, nullptr, {}, {}}); });
 }
+
+void ApiThread::note_short(Connection& connection) noexcept { io_.note_short(connection); }
 
 void ApiThread::release(std::shared_ptr<Connection> connection) {
   post({Task::Kind::kRelease, std::move(connection), nullptr, {}, {}});
@@ -43,15 +48,39 @@ void ApiThread::post(Task task) {
   if (is_first) ready_.notify_one();
 }
 
-void ApiThread::turn() {
+void ApiThread::turn() noexcept {
   this_is_the_api_thread = true;
   for (;;) {
     gate_.park_if_exiting();
-    if (run()) return;
-    flush();
+    try {
+      if (run()) return;
+      flush();
+    } catch (const std::bad_alloc&) {
+      give_up();
+      continue;
+    }
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [this] { return !posted_.empty(); });
     tasks_.swap(posted_);
+  }
+}
+
+void ApiThread::give_up() noexcept {
+  if (tasks_.empty()) {
+    // What was done could not be told.
+    for (const Reports& reports : reports_) note_short(*reports.connection);
+    reports_.clear();
+    return;
+  }
+  Task& task = tasks_.front();
+  // The command that failed counts as run; those after it are of a connection that ends, or of
+  // others.
+  Connection* const failed = task.connection ? task.connection.get() : current_;
+  if (failed != nullptr) note_short(*failed);
+  done_.clear();
+  if (task.kind != Task::Kind::kCommands || cursor_ >= task.commands.size()) {
+    tasks_.pop_front();
+    cursor_ = 0;
   }
 }
 
@@ -112,10 +141,10 @@ bool ApiThread::run_commands(Task& task) {
     // DISCONNECT comes after all that was submitted before: let Paho write that first.
     if (command.kind() == command::kClose && paho_has_work_) break;
     const SharedBuffer payload = take_staged(task, command);
+    cursor_ += command.bytes().size();
     if (connection && !connection->ended()) {
       run_command(connection, command, payload);
     }
-    cursor_ += command.bytes().size();
     run += command.bytes().size() + (payload ? payload->size() : 0);
     if (paho_has_work_ && run >= kBytesBeforePaho) break;
   }

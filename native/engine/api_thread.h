@@ -30,12 +30,14 @@ class ApiThread {
               std::deque<SharedBuffer> staged = {});
   void establish(std::shared_ptr<Connection> connection);
   void feed(std::shared_ptr<Connection> connection);
+  // See IoThread::note_short().
+  void note_short(Connection& connection) noexcept;
   // The connection has ended: destroy its handle and forget it.
   void release(std::shared_ptr<Connection> connection);
 
   // -- API thread, by way of Paho (paho/hooks.h) --
   // Paho's send thread has nothing to do. Returns when Paho has commands to process.
-  void turn();
+  void turn() noexcept;
   // Paho's command list got something, or might have.
   void note_paho_signal();
   // Bytes for this connection must be flushed before the thread sleeps.
@@ -55,6 +57,8 @@ class ApiThread {
   };
 
   void post(Task task);
+  // There was no memory for what was being done: who it was done for ends.
+  void give_up() noexcept;
   // Runs tasks until there are none, or Paho must work first. True: Paho must work.
   bool run();
   bool run_commands(Task& task);

@@ -1,5 +1,6 @@
 #include "engine/connection.h"
 
+#include <new>
 #include <utility>
 
 #include "engine/api_thread.h"
@@ -25,9 +26,13 @@ Connection::Connection(std::uint32_t number, ConnectionOptions& options, const P
       io_(state_, options, own),
       api_(state_, std::move(options.fields), options.topic_aliases) {}
 
-void Connection::on_paho_connected() noexcept { io_.tell_opened(); }
+void Connection::on_paho_connected() noexcept try {
+  io_.tell_opened();
+} catch (const std::bad_alloc&) {
+  thread_.note_short(*this);
+}
 
-void Connection::on_paho_finished(std::uint16_t packet_identifier) noexcept {
+void Connection::on_paho_finished(std::uint16_t packet_identifier) noexcept try {
   const auto operation = state_.operations.finish(packet_identifier);
   if (!operation || ended()) return;
   {
@@ -39,6 +44,8 @@ void Connection::on_paho_finished(std::uint16_t packet_identifier) noexcept {
                   operation->codes);
   }
   if (operation->is_publish() && state_.limits.release_place()) thread_.feed(shared_from_this());
+} catch (const std::bad_alloc&) {
+  thread_.note_short(*this);
 }
 
 }  // namespace aiomqtt

@@ -1,5 +1,5 @@
 // All connections of the process by their numbers, from open() until the engine is done with them.
-// Any thread; one lock, within which nothing else is called.
+// Any thread; one lock, within which nothing is called but each()'s visitor, which takes no other.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,11 @@ class Connections {
     const std::lock_guard lock(mutex_);
     const auto found = by_number_.find(number);
     return found == by_number_.end() ? nullptr : found->second;
+  }
+  template <typename Visit>
+  void each(Visit visit) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, connection] : by_number_) visit(*connection);
   }
   void forget(std::uint32_t number) {
     std::shared_ptr<Connection> last;

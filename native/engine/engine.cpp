@@ -1,9 +1,12 @@
 #include "engine/engine.h"
 
+#include <cerrno>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "platform/memory_reserve.h"
 #include "platform/process.h"
 
 namespace aiomqtt {
@@ -33,13 +36,28 @@ std::uint32_t Engine::open(ConnectionOptions options, std::shared_ptr<Inbox> inb
     connections_.forget(number);
     return number;
   }
-  io_.start(std::move(connection));
+  try {
+    io_.start(std::move(connection));
+  } catch (const std::bad_alloc&) {
+    connections_.forget(number);
+    throw;
+  }
   return number;
 }
 
 void Engine::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
                     std::deque<SharedBuffer> staged) {
-  api_.submit(std::move(commands), std::move(owner), std::move(staged));
+  try {
+    api_.submit(std::move(commands), owner, std::move(staged));
+  } catch (const std::bad_alloc&) {
+    fail(owner);
+  }
+}
+
+void Engine::fail(const std::shared_ptr<Inbox>& inbox) noexcept {
+  connections_.each([&](Connection& connection) {
+    if (connection.inbox() == inbox) io_.note_short(connection);
+  });
 }
 
 void Engine::grant(std::uint32_t number, const std::shared_ptr<Inbox>& inbox,
@@ -65,6 +83,7 @@ std::optional<Traffic> Engine::traffic(std::uint32_t number) const {
 int Engine::start() noexcept {
   const std::lock_guard lock(starting_);
   if (is_started_) return 0;
+  MemoryReserve::open();
   if (const int error = io_.poller().open(); error != 0) return error;
   stay_loaded();
   int error = 0;
@@ -78,6 +97,8 @@ int Engine::start() noexcept {
     starter.join();
   } catch (const std::system_error& failure) {
     return failure.code().value();
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
   }
   if (error != 0) return error;
   call_at_exit([] { Engine::instance().gate_.close(); });
@@ -89,9 +110,23 @@ bool Engine::has_connection(std::uint32_t connection) noexcept {
   return connections_.find(connection) != nullptr;
 }
 
+std::uint16_t Engine::assign_packet_identifier() noexcept try {
+  return api_.assign_packet_identifier();
+} catch (const std::bad_alloc&) {
+  return 0;
+}
+
 void Engine::write(std::uint32_t number, PahoPacket packet) noexcept {
-  std::shared_ptr<Connection> connection = connections_.find(number);
+  const std::shared_ptr<Connection> connection = connections_.find(number);
   if (!connection) return;
+  try {
+    write(connection, packet);
+  } catch (const std::bad_alloc&) {
+    io_.note_short(*connection);
+  }
+}
+
+void Engine::write(const std::shared_ptr<Connection>& connection, PahoPacket& packet) {
   const bool on_api_thread = ApiThread::is_current();
   if (on_api_thread && connection->api().take_repeated(packet)) packet.head[0] |= kDup;
   const auto& [first, second, third, fourth] = packet.rest;
@@ -99,9 +134,9 @@ void Engine::write(std::uint32_t number, PahoPacket packet) noexcept {
       {Bytes(packet.head), first, second, third, fourth}, std::move(packet.shared));
   if (!must_flush) return;
   if (on_api_thread) {
-    api_.note_unflushed(std::move(connection));
+    api_.note_unflushed(connection);
   } else {
-    io_.note_unflushed(std::move(connection));
+    io_.note_unflushed(connection);
   }
 }
 

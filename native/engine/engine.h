@@ -47,15 +47,16 @@ class Engine final : private PahoHooks {
 
  private:
   Engine() = default;
+  // There is no memory for what this environment wants done: its connections end.
+  void fail(const std::shared_ptr<Inbox>& inbox) noexcept;
+  void write(const std::shared_ptr<Connection>& connection, PahoPacket& packet);
   // 0 once it runs, or the errno of what could not be had.
   [[nodiscard]] int start() noexcept;
 
   // -- Paho's threads --
   void wait_for_commands() noexcept override { api_.turn(); }
   void note_command() noexcept override { api_.note_paho_signal(); }
-  std::uint16_t assign_packet_identifier() noexcept override {
-    return api_.assign_packet_identifier();
-  }
+  std::uint16_t assign_packet_identifier() noexcept override;
   std::uint32_t next_packet() noexcept override { return io_.next(); }
   const std::uint8_t* take(std::uint32_t connection, std::size_t size) noexcept override {
     return io_.take_for_paho(connection, size);

@@ -1,18 +1,23 @@
 #include "engine/inbox.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 namespace aiomqtt {
-namespace {
-constexpr std::size_t kSpareChunks = 16;
+
+Inbox::Inbox(std::function<void()> ring, std::function<void()> on_room)
+    : ring_(std::move(ring)), on_room_(std::move(on_room)) {
+  constexpr std::size_t kSpareChunks = 16;
+  spare_.reserve(kSpareChunks);
 }
 
 void Inbox::Writer::append(Record words, Bytes first, Bytes second, Bytes third) {
   if (inbox_.closed_) return;
   const std::size_t size = first.size() + second.size() + third.size();
-  inbox_.size_ += size + sizeof words;
+  // What may fail for want of memory comes first: a record is there as a whole or not at all.
   Chunk& chunk = inbox_.chunk_for(size);
+  inbox_.size_ += size + sizeof words;
   words[record::kOffset] = static_cast<std::uint32_t>(chunk.bytes.size());
   chunk.words.insert(chunk.words.end(), words.begin(), words.end());
   chunk.bytes.append(first);
@@ -22,8 +27,8 @@ void Inbox::Writer::append(Record words, Bytes first, Bytes second, Bytes third)
 
 void Inbox::Writer::append_whole(Record words, RawBuffer bytes, std::size_t offset) {
   if (inbox_.closed_) return;
+  Chunk& chunk = inbox_.new_chunk(0);
   inbox_.size_ += bytes.size() + sizeof words;
-  Chunk& chunk = inbox_.new_chunk();
   words[record::kOffset] = static_cast<std::uint32_t>(offset);
   chunk.words.insert(chunk.words.end(), words.begin(), words.end());
   chunk.bytes = std::move(bytes);
@@ -34,20 +39,27 @@ Inbox::Chunk& Inbox::chunk_for(std::size_t bytes) {
     Chunk& last = *chunks_.back();
     const bool has_room = last.words.size() < kRecordsAChunk * record::kWords &&
                           last.lent + last.bytes.size() + bytes <= kBytesAChunk;
-    if (has_room) return last;
+    if (has_room) {
+      if (last.words.size() + record::kWords > last.words.capacity()) {
+        last.words.reserve(2 * last.words.capacity());
+      }
+      return last;
+    }
   }
-  Chunk& chunk = new_chunk();
-  chunk.bytes.reserve(kBytesAChunk);
-  return chunk;
+  return new_chunk(std::max(bytes, kBytesAChunk));
 }
 
-Inbox::Chunk& Inbox::new_chunk() {
+Inbox::Chunk& Inbox::new_chunk(std::size_t bytes) {
+  std::unique_ptr<Chunk> chunk;
   if (spare_.empty()) {
-    chunks_.push_back(std::make_unique<Chunk>());
+    chunk = std::make_unique<Chunk>();
   } else {
-    chunks_.push_back(std::move(spare_.back()));
+    chunk = std::move(spare_.back());
     spare_.pop_back();
   }
+  chunk->bytes.reserve(bytes);
+  chunk->words.reserve(record::kWords);
+  chunks_.push_back(std::move(chunk));
   return *chunks_.back();
 }
 
@@ -112,14 +124,14 @@ Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
   return {records, 0};
 }
 
-void Inbox::recycle(std::unique_ptr<Chunk> chunk) {
+void Inbox::recycle(std::unique_ptr<Chunk> chunk) noexcept {
   // A chunk that had to grow for one large payload is not kept.
   if (chunk->bytes.capacity() > 2 * kBytesAChunk) return;
   chunk->words.clear();
   chunk->bytes.clear();
   chunk->lent = 0;
   const std::lock_guard lock(mutex_);
-  if (spare_.size() < kSpareChunks) spare_.push_back(std::move(chunk));
+  if (spare_.size() < spare_.capacity()) spare_.push_back(std::move(chunk));
 }
 
 bool Inbox::is_full() {

@@ -34,8 +34,7 @@ class Inbox {
 
   // `ring` is called by an engine thread with the inbox locked; it must not block. `on_room` is
   // called by the draining thread when the inbox was full and has room again.
-  Inbox(std::function<void()> ring, std::function<void()> on_room)
-      : ring_(std::move(ring)), on_room_(std::move(on_room)) {}
+  Inbox(std::function<void()> ring, std::function<void()> on_room);
 
   // kLater: the writer sees to it that ring() follows, so that more can be drained at once.
   enum class Ring : std::uint8_t { kAtEnd, kLater };
@@ -104,9 +103,10 @@ class Inbox {
   };
 
   Chunk& chunk_for(std::size_t bytes);
-  Chunk& new_chunk();
+  // The newest chunk, with room for a record and so many bytes.
+  Chunk& new_chunk(std::size_t bytes);
   void ring_if_needed();
-  void recycle(std::unique_ptr<Chunk> chunk);
+  void recycle(std::unique_ptr<Chunk> chunk) noexcept;
 
   std::mutex mutex_;
   std::function<void()> ring_;

@@ -1,6 +1,7 @@
 #include "engine/io_half.h"
 
 #include <algorithm>
+#include <new>
 #include <string_view>
 
 #include "engine/clock.h"
@@ -296,6 +297,15 @@ void IoHalf::take_leave(const Ending& ending) {
 
 void IoHalf::end(const Ending& ending) {
   if (state_.ended.exchange(true)) return;
+  try {
+    tell_ended(ending);
+  } catch (const std::bad_alloc&) {
+    state_.ended = false;
+    throw;
+  }
+}
+
+void IoHalf::tell_ended(const Ending& ending) {
   Inbox::Writer writer(*state_.inbox);
   RawBuffer session = begin_session(state_.operations.last_packet_identifier());
   receiver_.save(session);

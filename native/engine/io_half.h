@@ -105,6 +105,7 @@ class IoHalf {
   // Bytes of the queue's room that a packet needs.
   [[nodiscard]] static std::uint64_t room_for(const Receiver::Demand& demand) noexcept;
   void tell_stalled(Burst& burst);
+  void tell_ended(const Ending& ending);
   [[nodiscard]] Taken on_publish(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_pubrel(const Packet& packet, Ending& ending, Burst& burst);
   [[nodiscard]] Taken on_connack(const Packet& packet, Ending& ending);

@@ -1,16 +1,35 @@
 #include "engine/io_thread.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <new>
+#include <thread>
 #include <utility>
 
 #include "engine/api_thread.h"
 #include "engine/clock.h"
+#include "platform/memory_reserve.h"
 
 namespace aiomqtt {
 namespace {
 
 Ending transport_ending(Connection& connection, Ending::Step step, int error) {
   return {Ending::kTransport, step, error, bytes_of(connection.io().peer)};
+}
+
+Ending out_of_memory(Connection& connection) {
+  return transport_ending(connection, Ending::kReading, ENOMEM);
+}
+
+// How long it takes until another look is worth it whether there is memory again.
+constexpr std::chrono::milliseconds kRelief{10};
+
+// A connection that holds less is not what the memory is short for.
+constexpr std::uint64_t kHeavy = 256 * 1024;
+
+std::uint64_t weight_of(Connection& connection) noexcept {
+  const Account held = connection.state().account.get();
+  return held.unread + held.unreleased + held.aliases + connection.output().size();
 }
 
 }  // namespace
@@ -41,16 +60,92 @@ void IoThread::hand_pubrec(std::shared_ptr<Connection> connection, std::uint16_t
 }
 
 void IoThread::post(Post post) {
-  bool is_first = false;
-  {
+  const auto add = [this, &post] {
     const std::lock_guard lock(mutex_);
-    is_first = posted_.empty();
-    posted_.push_back(std::move(post));
-  }
-  if (is_first) poller_.wake();
+    const bool is_first = posted_.empty();
+    posted_.push_back(post);
+    if (is_first) poller_.wake();
+  };
+  // Nobody looks for one that has not been started.
+  if (post.kind == Post::Kind::kStart) return add();
+  insist(add);
 }
 
-std::uint32_t IoThread::next() {
+void IoThread::note_short(Connection& connection) noexcept {
+  connection.state().short_of_memory = true;
+  someone_is_short_ = true;
+  poller_.wake();
+}
+
+std::uint32_t IoThread::next() noexcept {
+  for (;;) {
+    try {
+      return next_packet();
+    } catch (const std::bad_alloc&) {
+      give_up();
+    }
+  }
+}
+
+void IoThread::give_up() noexcept {
+  const bool is_post = next_post_ < running_.size() && !reading_ && !at_work_;
+  std::shared_ptr<Connection> connection = reading_ ? std::move(reading_) : std::move(at_work_);
+  reading_.reset();
+  at_work_.reset();
+  rings_later_ = false;
+  burst_.reset();
+  if (is_post) {
+    connection = running_[next_post_].connection;
+    // What concerns nobody alone, or one that has not begun, is done again.
+    if (connection && is_known(*connection)) {
+      ++next_post_;
+    } else {
+      connection.reset();
+    }
+  }
+  if (connection) note_short(*connection);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+bool IoThread::is_known(const Connection& connection) const {
+  const std::uint32_t number = connection.number();
+  return connection.ended() || live_.contains(number) || connecting_.contains(number);
+}
+
+void IoThread::relieve() {
+  if (someone_is_short_.exchange(false)) {
+    try {
+      while (const auto connection = shortest()) end(connection, out_of_memory(*connection));
+    } catch (const std::bad_alloc&) {
+      someone_is_short_ = true;
+    }
+  }
+  if (!MemoryReserve::is_spent() || MemoryReserve::refill()) return;
+  if (const auto connection = heaviest()) end(connection, out_of_memory(*connection));
+}
+
+std::shared_ptr<Connection> IoThread::shortest() const {
+  for (const auto* connections : {&live_, &connecting_}) {
+    for (const auto& [number, connection] : *connections) {
+      if (connection->state().short_of_memory) return connection;
+    }
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Connection> IoThread::heaviest() const {
+  std::shared_ptr<Connection> found;
+  std::uint64_t most = kHeavy;
+  for (const auto& [number, connection] : live_) {
+    const std::uint64_t weight = weight_of(*connection);
+    if (weight < most) continue;
+    most = weight;
+    found = connection;
+  }
+  return found;
+}
+
+std::uint32_t IoThread::next_packet() {
   for_paho_ = {};
   if (paho_reads_now_.owns_lock()) paho_reads_now_.unlock();
   for (;;) {
@@ -71,11 +166,14 @@ std::uint32_t IoThread::next() {
     if (!reading_again_.empty()) {
       const std::shared_ptr<Connection> connection = std::move(reading_again_.back());
       reading_again_.pop_back();
+      at_work_ = connection;
       if (!connection->ended()) on_stream(connection, Poller::kReadable);
       continue;
     }
+    at_work_.reset();
     run_posts();
     on_time();
+    relieve();
     flush();
     // Each has one turn between two looks at everything else, however much more it holds.
     reading_again_.swap(read_again_);
@@ -92,39 +190,44 @@ const std::uint8_t* IoThread::take_for_paho(std::uint32_t connection, std::size_
 }
 
 void IoThread::run_posts() {
-  std::vector<Post> posts;
-  {
+  if (next_post_ == running_.size()) {
+    running_.clear();
+    next_post_ = 0;
     const std::lock_guard lock(mutex_);
-    posts.swap(posted_);
+    running_.swap(posted_);
   }
-  for (Post& post : posts) {
-    switch (post.kind) {
-      case Post::Kind::kStart:
-        start_connecting(post.connection);
-        break;
-      case Post::Kind::kClose:
-        close_gently(post.connection);
-        break;
-      case Post::Kind::kAbort:
-        end(post.connection, {Ending::kAborted, 0, 0, {}});
-        break;
-      case Post::Kind::kResume:
-        resume(post.connection, IoHalf::kForRoom);
-        break;
-      case Post::Kind::kRoom:
-        for (const auto& connection : connections_of(*post.inbox)) {
-          resume(connection, IoHalf::kByInbox);
-        }
-        break;
-      case Post::Kind::kAbandon:
-        for (const auto& connection : connections_of(*post.inbox)) {
-          end(connection, {Ending::kAborted, 0, 0, {}});
-        }
-        break;
-      case Post::Kind::kPubrec:
-        pubrecs_.push_back(std::move(post));
-        break;
-    }
+  for (; next_post_ < running_.size(); ++next_post_) run(running_[next_post_]);
+  running_.clear();
+  next_post_ = 0;
+}
+
+void IoThread::run(Post& post) {
+  switch (post.kind) {
+    case Post::Kind::kStart:
+      start_connecting(post.connection);
+      break;
+    case Post::Kind::kClose:
+      close_gently(post.connection);
+      break;
+    case Post::Kind::kAbort:
+      end(post.connection, {Ending::kAborted, 0, 0, {}});
+      break;
+    case Post::Kind::kResume:
+      resume(post.connection, IoHalf::kForRoom);
+      break;
+    case Post::Kind::kRoom:
+      for (const auto& connection : connections_of(*post.inbox)) {
+        resume(connection, IoHalf::kByInbox);
+      }
+      break;
+    case Post::Kind::kAbandon:
+      for (const auto& connection : connections_of(*post.inbox)) {
+        end(connection, {Ending::kAborted, 0, 0, {}});
+      }
+      break;
+    case Post::Kind::kPubrec:
+      pubrecs_.push_back(post);
+      break;
   }
 }
 
@@ -165,11 +268,13 @@ void IoThread::on_event(const Poller::Event& event) {
   }
   if (const auto found = live_.find(number); found != live_.end()) {
     const std::shared_ptr<Connection> connection = found->second;
+    at_work_ = connection;
     on_stream(connection, event.ready);
     return;
   }
   if (const auto found = connecting_.find(number); found != connecting_.end()) {
     const std::shared_ptr<Connection> connection = found->second;
+    at_work_ = connection;
     IoHalf& half = connection->io();
     if (half.handshaking) {
       on_handshake(connection);
@@ -242,12 +347,15 @@ void IoThread::on_stream_up(const std::shared_ptr<Connection>& connection,
                             std::unique_ptr<Stream> stream) {
   connection->io().note_received(now_ms(), 0);
   connection->output().attach(std::move(stream));
-  connecting_.erase(connection->number());
+  // In this order, so that it is in one of them whatever fails.
   live_.emplace(connection->number(), connection);
+  connecting_.erase(connection->number());
   api_.establish(connection);
 }
 
 void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready) {
+  // What was read may have been left in the middle.
+  if (connection->state().short_of_memory) return;
   IoHalf& half = connection->io();
   if ((ready & Poller::kWritable) != 0) {
     Output& output = connection->output();
@@ -413,12 +521,21 @@ void IoThread::end(const std::shared_ptr<Connection>& connection, const Ending& 
   live_.erase(number);
   if (std::unique_ptr<Stream> stream = connection->output().detach();
       stream && (ending.cause == Ending::kLocal || ending.cause == Ending::kProtocol)) {
-    // Closing with unread bytes would reset the connection and might take our DISCONNECT with it.
-    stream->end_writing();
-    poller_.add(stream->descriptor(), {number, kStreamPart}, Poller::kReadable);
-    lingering_.emplace(number, Lingering{std::move(stream), Clock::now() + kLinger});
+    linger(number, std::move(stream));
   }
-  api_.release(connection);
+  insist([&] { api_.release(connection); });
+}
+
+// Closing with unread bytes would reset the connection and might take our DISCONNECT with it.
+void IoThread::linger(std::uint32_t number, std::unique_ptr<Stream> stream) noexcept {
+  stream->end_writing();
+  const int descriptor = stream->descriptor();
+  try {
+    lingering_.emplace(number, Lingering{std::move(stream), Clock::now() + kLinger});
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  poller_.add(descriptor, {number, kStreamPart}, Poller::kReadable);
 }
 
 void IoThread::close_gently(const std::shared_ptr<Connection>& connection) {
@@ -475,6 +592,8 @@ int IoThread::timeout_ms() const {
     if (connector != nullptr) until = std::min(until, connector->next_attempt_at());
   }
   for (const auto& [number, lingering] : lingering_) until = std::min(until, lingering.until);
+  if (someone_is_short_ || MemoryReserve::is_spent())
+    until = std::min(until, Clock::now() + kRelief);
   if (until == Clock::time_point::max()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
   return static_cast<int>(std::max<std::int64_t>(left, 0));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -41,6 +42,9 @@ class IoThread {
   // A PUBREC that was held goes to Paho, which answers it.
   void hand_pubrec(std::shared_ptr<Connection> connection, std::uint16_t packet_identifier,
                    std::uint8_t code);
+  // Something of the connection's could not be done for want of memory: it ends, and says so. Takes
+  // none itself.
+  void note_short(Connection& connection) noexcept;
   // While it is held Paho is not in the middle of a packet. A handle that is destroyed just then
   // leaks the packet. Taken before Paho's own lock.
   [[nodiscard]] std::unique_lock<std::mutex> hold_off_paho() {
@@ -49,7 +53,7 @@ class IoThread {
 
   // -- I/O thread, by way of Paho (paho/hooks.h) --
   // Waits until a packet is there for Paho; returns its connection's number.
-  [[nodiscard]] std::uint32_t next();
+  [[nodiscard]] std::uint32_t next() noexcept;
   // The packet that next() returned for: reads on from where the last call ended. Null when
   // `connection` has none, or less than `size` bytes of it are left.
   [[nodiscard]] const std::uint8_t* take_for_paho(std::uint32_t connection,
@@ -76,9 +80,19 @@ class IoThread {
     Clock::time_point until;
   };
 
+  [[nodiscard]] std::uint32_t next_packet();
+  // There was no memory for what was being done: who it was done for ends.
+  void give_up() noexcept;
+  // Ends those that are short of memory; and while the reserve cannot be had again, who holds most.
+  void relieve();
+  [[nodiscard]] bool is_known(const Connection& connection) const;
+  [[nodiscard]] std::shared_ptr<Connection> shortest() const;
+  [[nodiscard]] std::shared_ptr<Connection> heaviest() const;
   void post(Post post);
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> connections_of(const Inbox& inbox) const;
   void run_posts();
+  void run(Post& post);
+  void linger(std::uint32_t number, std::unique_ptr<Stream> stream) noexcept;
   void start_connecting(const std::shared_ptr<Connection>& connection);
   void on_event(const Poller::Event& event);
   void on_connector(const std::shared_ptr<Connection>& connection, Connector::State state);
@@ -109,6 +123,7 @@ class IoThread {
   mutable std::mutex mutex_;
   std::vector<Post> posted_;
   std::mutex paho_reads_;
+  std::atomic<bool> someone_is_short_{false};
 
   // I/O thread only.
   std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> live_;
@@ -118,6 +133,9 @@ class IoThread {
   std::size_t event_ = 0;
   std::size_t event_count_ = 0;
   std::unique_ptr<std::uint8_t[]> scratch_ = std::make_unique<std::uint8_t[]>(kScratchSize);
+  std::vector<Post> running_;
+  std::size_t next_post_ = 0;            // of running_
+  std::shared_ptr<Connection> at_work_;  // whose event is being worked on
   std::shared_ptr<Connection> reading_;  // whose burst is being worked through
   std::optional<Burst> burst_;
   bool rings_later_ = false;  // Paho worked in this burst, and what it said was not rung for

@@ -33,6 +33,7 @@ bool Output::append(std::initializer_list<Bytes> parts, SharedBuffer last) {
 bool Output::reply(Bytes bytes) {
   const std::lock_guard lock(mutex_);
   if (replies_ended_ || !stream_ || error() != 0) return false;
+  buffer_.make_room(bytes.size());
   note_replies_locked(bytes.size());
   return append_locked({bytes});
 }
@@ -62,14 +63,12 @@ void Output::end_replies() noexcept {
 bool Output::append_locked(std::initializer_list<Bytes> parts, SharedBuffer last) {
   if (!stream_ || error() != 0) return false;
   std::size_t added = 0;
-  for (const Bytes part : parts) {
-    buffer_.append(part);
-    added += part.size();
-  }
-  if (last) {
-    added += last->size();
-    shared_.push_back({std::move(last), buffer_.size(), 0});
-  }
+  for (const Bytes part : parts) added += part.size();
+  // What may fail for want of memory comes first: all is appended or nothing.
+  buffer_.make_room(added);
+  if (last) shared_.push_back({last, buffer_.size() + added, 0});
+  for (const Bytes part : parts) buffer_.append(part);
+  if (last) added += last->size();
   size_ += added;
   appended_ += added;
   if (size() >= kFlushSize && !waits_writable_) flush_locked();

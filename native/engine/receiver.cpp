@@ -1,6 +1,7 @@
 #include "engine/receiver.h"
 
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "mqtt/utf8.h"
@@ -180,7 +181,13 @@ Violation Receiver::deliver(std::uint32_t flags, const Publish& publish, Inbox::
   TopicTable::Result found;
   if (!writer.topics().look_up(topic, is_topic_name, found)) return kInvalidTopic;
   if (found.found == TopicTable::Found::kDefine) {
-    writer.append(make_record(event::kTopic, connection_, found.number, topic.size()), topic);
+    try {
+      writer.append(make_record(event::kTopic, connection_, found.number, topic.size()), topic);
+    } catch (const std::bad_alloc&) {
+      // No number may be in use of which JavaScript has not heard.
+      writer.topics().clear();
+      throw;
+    }
   }
   const bool is_inline = found.found == TopicTable::Found::kInline;
   Record record = make_record(event::kMessage | flags << 8, connection_, found.number,

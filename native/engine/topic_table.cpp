@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <new>
 
 namespace aiomqtt {
 namespace {
@@ -39,7 +40,7 @@ bool TopicTable::was_seen(std::uint64_t hash) noexcept {
   return false;
 }
 
-std::uint32_t TopicTable::add(std::uint64_t hash, Bytes topic) {
+std::uint32_t TopicTable::add(std::uint64_t hash, Bytes topic) try {
   if (topics_.size() == kMostTopics || bytes_ + topic.size() > kMostBytes) {
     topics_.clear();
     slots_.assign(slots_.size(), 0);
@@ -55,6 +56,9 @@ std::uint32_t TopicTable::add(std::uint64_t hash, Bytes topic) {
     place(hash, number);
   }
   return number;
+} catch (const std::bad_alloc&) {
+  clear();
+  throw;
 }
 
 void TopicTable::clear() noexcept {

@@ -13,6 +13,8 @@
 #include <span>
 #include <utility>
 
+#include "platform/memory_reserve.h"
+
 namespace aiomqtt {
 
 class RawBuffer {
@@ -49,14 +51,19 @@ class RawBuffer {
 
   void reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
-    void* const grown = std::realloc(data_, capacity);
+    void* const grown = retry_with_reserve([&] { return std::realloc(data_, capacity); });
     if (grown == nullptr) throw std::bad_alloc();
     data_ = static_cast<std::uint8_t*>(grown);
     capacity_ = capacity;
   }
+  // So many more bytes can be appended without an allocation.
+  void make_room(std::size_t count) {
+    const std::size_t size = size_ + count;
+    if (size > capacity_) reserve(std::max(size, 2 * capacity_));
+  }
   // What it grows by has no defined value.
   void resize(std::size_t size) {
-    if (size > capacity_) reserve(std::max(size, 2 * capacity_));
+    if (size > size_) make_room(size - size_);
     size_ = size;
   }
   void clear() noexcept { size_ = 0; }

@@ -2,13 +2,17 @@
 // source line beside it: the C heap. A large payload is lent to Paho instead of being copied: the
 // block that Paho asks for to copy it to is the payload itself.
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "paho/seam.h"
+#include "platform/memory_reserve.h"
 
 namespace {
 
@@ -36,7 +40,8 @@ Loans& loans() {
   return *instance;
 }
 
-void* lend(const SharedBuffer& buffer) {
+// Null if there is no memory to note it.
+void* lend(const SharedBuffer& buffer) noexcept try {
   Loans& all = loans();
   const std::lock_guard lock(all.mutex);
   Loan& loan = all.blocks[buffer->data()];
@@ -44,6 +49,22 @@ void* lend(const SharedBuffer& buffer) {
   ++all.count;
   // Paho "copies" the payload to where it is, and then only reads it.
   return const_cast<std::uint8_t*>(buffer->data());
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+
+// Paho looks at the outcome of hardly any allocation, and all of them are small: it waits for
+// memory while the engine ends connections. Null if there is none for so long.
+constexpr int kMillisecondsForMemory = 2000;
+
+template <typename Allocate>
+void* wait_for(Allocate allocate) noexcept {
+  void* block = aiomqtt::retry_with_reserve(allocate);
+  for (int waited = 0; block == nullptr && waited < kMillisecondsForMemory; ++waited) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    block = allocate();
+  }
+  return block;
 }
 
 // True if it was borrowed.
@@ -85,13 +106,14 @@ extern "C" {
 
 void* mymalloc(char*, int, std::size_t size) {
   if (offered != nullptr && size == (*offered)->size()) {
-    return lend(*std::exchange(offered, nullptr));
+    void* const lent = lend(*std::exchange(offered, nullptr));
+    if (lent != nullptr) return lent;
   }
-  return std::malloc(size == 0 ? 1 : size);
+  return wait_for([size] { return std::malloc(size == 0 ? 1 : size); });
 }
 
 void* myrealloc(char*, int, void* block, std::size_t size) {
-  return std::realloc(block, size == 0 ? 1 : size);
+  return wait_for([block, size] { return std::realloc(block, size == 0 ? 1 : size); });
 }
 
 void myfree(char*, int, void* block) {

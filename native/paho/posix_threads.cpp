@@ -2,8 +2,8 @@
 // not be made waits here until there is room for it again.
 #include <pthread.h>
 
+#include <array>
 #include <mutex>
-#include <vector>
 
 #include "paho/seam.h"
 
@@ -14,15 +14,17 @@ struct Start {
   void* argument = nullptr;
 };
 
-// Never destroyed, as Paho's threads use it.
+// Nothing of it needs to be destroyed, as Paho's threads use it.
 struct Unmade {
   std::mutex mutex;
-  std::vector<Start> starts;
+  // Paho has two threads, and asks for each once.
+  std::array<Start, 2> starts;
+  std::size_t count = 0;
 };
 
 Unmade& unmade() {
-  static auto* const instance = new Unmade;
-  return *instance;
+  static Unmade instance;
+  return instance;
 }
 
 }  // namespace
@@ -36,11 +38,11 @@ int make_missing_threads() noexcept {
   pthread_attr_init(&detached);
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   int error = 0;
-  while (!all.starts.empty() && error == 0) {
-    const Start start = all.starts.back();
+  while (all.count > 0 && error == 0) {
+    const Start& start = all.starts[all.count - 1];
     pthread_t thread;
     error = pthread_create(&thread, &detached, start.function, start.argument);
-    if (error == 0) all.starts.pop_back();
+    if (error == 0) --all.count;
   }
   pthread_attr_destroy(&detached);
   return error;
@@ -56,7 +58,7 @@ int seam_create_thread(pthread_t* thread, const pthread_attr_t* attributes,
   if (error != 0) {
     Unmade& all = unmade();
     const std::lock_guard lock(all.mutex);
-    all.starts.push_back({function, argument});
+    all.starts[all.count++] = {function, argument};
   }
   return error;
 }
