@@ -144,6 +144,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     this.reconnector?.succeeded(host)
     this.identifier = properties?.assignedClientIdentifier ?? identifier
     this.responseInformation = properties?.responseInformation
+    if (sessionPresent && settings.manualAcks) inbox.withdrawOutstanding()
     inbox.open((messages, bytes) => connection.grant(messages, bytes))
     const isReconnect = call === null
     // MQTT 3.1 does not tell: its session is the one that was asked for, but its broker may have been restarted.

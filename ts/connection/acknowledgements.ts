@@ -6,12 +6,14 @@ const WAITING = 0
 const GIVEN = 1
 /** Nobody can give it: the message was dropped. */
 const FORFEITED = 2
+/** The connection was told to send it. */
+const SENT = 3
 
 const WORD = 4
 
 /** A message that waits for its `ack()`, in the order in which it came. */
 class Acknowledgement {
-  state: typeof WAITING | typeof GIVEN | typeof FORFEITED = WAITING
+  state: typeof WAITING | typeof GIVEN | typeof FORFEITED | typeof SENT = WAITING
   next: Acknowledgement | null = null
   /** Queues that hold the message, or that gave it out. */
   holders = 1
@@ -88,6 +90,11 @@ export class Acknowledgements implements Acknowledger<Acknowledgement> {
     this.send(qos)
   }
 
+  /** Whether the broker has not been told of it, though the message may have been acknowledged behind another one. */
+  isOutstanding({ state }: Acknowledgement): boolean {
+    return state === WAITING || state === GIVEN
+  }
+
   /** PUBREL came. */
   released(identifier: number): void {
     this.unreleased.delete(identifier)
@@ -122,6 +129,7 @@ export class Acknowledgements implements Acknowledger<Acknowledgement> {
     const line = this.line(qos)
     for (let next = line.take(); next !== null; next = line.take()) {
       if (next.state === FORFEITED || this.isOver) continue
+      next.state = SENT
       const { identifier } = next
       if (qos === 2) this.unreleased.add(identifier)
       if (qos === 2 && this.receipts !== null) this.receipts.put(identifier, () => this.submit(2, identifier))

@@ -217,6 +217,8 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
 
   message(message: Message): void {
     this.taken += message.size
+    // What cannot be acknowledged any more comes again.
+    if (this.isClosed && this.acknowledgements !== null && message.mid !== 0) return
     this.telemetry.received(message)
     this.log?.receivedPublish(message)
     if (this.acknowledgesItself && message.mid !== 0) void message.ack()

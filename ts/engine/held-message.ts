@@ -13,6 +13,8 @@ export interface Acknowledger<Entry = unknown> {
   share(entry: Entry, recipients: number): void
   /** One of the queues has dropped the message. */
   forfeit(qos: number, entry: Entry): void
+  /** Whether the broker has not been told of it. */
+  isOutstanding(entry: Entry): boolean
 }
 
 /** A message of QoS 1 or 2 of a client with `manualAcks` or a store. */
@@ -37,6 +39,10 @@ export class HeldMessage extends Message {
   override ack(): Promise<void> {
     this.acknowledger.give(this.qos, this.acknowledgement)
     return super.ack()
+  }
+
+  override get isOutstanding(): boolean {
+    return this.acknowledger.isOutstanding(this.acknowledgement)
   }
 
   override share(recipients: number): void {

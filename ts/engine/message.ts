@@ -79,6 +79,11 @@ export class Message {
     return ACKNOWLEDGED
   }
 
+  /** @internal The broker waits for its acknowledgement, which has not been sent. */
+  get isOutstanding(): boolean {
+    return false
+  }
+
   /** @internal It goes to so many recipients, each of whom may drop it. */
   share(_recipients: number): void {}
 

@@ -42,6 +42,9 @@ export class BoundedQueue {
   private counted = 0
   /** Made for the first message: it needs the addon. */
   private compaction: Compaction | null = null
+  /** The order in which messages were put in a queue that may give them out in another one. */
+  private readonly arrivals: WeakMap<Message, number> | null
+  private arrived = 0
 
   constructor(
     private readonly queue: MessageQueue<Message>,
@@ -58,6 +61,7 @@ export class BoundedQueue {
     const fifo = queue.constructor === FifoQueue ? (queue as FifoQueue<Message>) : null
     this.plain = isPlain ? fifo : null
     this.fifo = fifo
+    this.arrivals = fifo === null ? new WeakMap() : null
   }
 
   get length(): number {
@@ -104,11 +108,43 @@ export class BoundedQueue {
     return message
   }
 
+  /**
+   * Takes out the messages for which the broker still waits, as if they had never been put in: those that stay are put
+   * in once more, in the order in which they came.
+   */
+  withdrawOutstanding(): void {
+    const { arrivals } = this
+    const kept = this.drain().filter((message) => !message.isOutstanding)
+    if (arrivals !== null) kept.sort((a, b) => (arrivals.get(a) ?? 0) - (arrivals.get(b) ?? 0))
+    this.counted = 0
+    this.compaction = null
+    for (const message of kept) {
+      if (this.plain === null) {
+        this.keep(message, message.size)
+      } else {
+        this.plain.put(message)
+        this.settle(message)
+      }
+    }
+    if (this.isBound) this.flow.onRoom()
+  }
+
   /** Drops all that is in it, as nobody is going to want it. */
   clear(): void {
     while (this.queue.length > 0) this.queue.get()?.drop()
     this.counted = 0
     this.compaction = null
+  }
+
+  /** All messages, in the order in which the queue gives them out. */
+  private drain(): Message[] {
+    const messages: Message[] = []
+    try {
+      while (this.queue.length > 0) messages.push(this.remove())
+    } catch (error) {
+      this.flow.onThrow(error)
+    }
+    return messages
   }
 
   private hasRoomFor(size: number): boolean {
@@ -128,6 +164,7 @@ export class BoundedQueue {
       }
     }
     this.counted += size
+    this.arrivals?.set(message, this.arrived++)
     this.settle(message)
   }
 

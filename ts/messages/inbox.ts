@@ -240,6 +240,15 @@ export class Inbox implements Recipient, TurnTask {
     this.source.open(grant)
   }
 
+  /**
+   * The session will send again what the broker has not seen acknowledged: it is taken out of all queues, so that it is
+   * not handled twice, and what comes again can be acknowledged.
+   */
+  withdrawOutstanding(): void {
+    this.queue.withdrawOutstanding()
+    for (const part of this.views?.recipients ?? []) if (part instanceof Inbox) part.withdrawOutstanding()
+  }
+
   /** The connection has a message that waits for so much room. */
   stalled(bytes: number): void {
     this.source.stalled(bytes)
