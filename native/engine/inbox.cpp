@@ -83,6 +83,18 @@ void Inbox::ring_if_needed() {
   ring_();
 }
 
+void Inbox::call() {
+  const std::lock_guard lock(mutex_);
+  if (rung_ || closed_) return;
+  rung_ = true;
+  ring_();
+}
+
+std::uint64_t Inbox::visits() const {
+  const std::lock_guard lock(mutex_);
+  return visits_;
+}
+
 RawBuffer Inbox::lend() {
   const std::lock_guard lock(mutex_);
   if (chunks_.empty() || chunks_.front()->bytes.size() < kLentFrom) return {};
@@ -97,6 +109,7 @@ Inbox::Drained Inbox::drain(std::span<std::uint8_t> slab, std::size_t offset,
   bool has_room_again = false;
   {
     const std::lock_guard lock(mutex_);
+    ++visits_;
     if (chunks_.empty()) {
       rung_ = false;
       return {};

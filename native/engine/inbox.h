@@ -71,6 +71,10 @@ class Inbox {
 
   // Rings if something waits that was not rung for.
   void ring();
+  // Rings even if nothing waits.
+  void call();
+  // How often JavaScript has come by.
+  [[nodiscard]] std::uint64_t visits() const;
 
   struct Drained {
     std::size_t records = 0;
@@ -108,7 +112,7 @@ class Inbox {
   void ring_if_needed();
   void recycle(std::unique_ptr<Chunk> chunk) noexcept;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::function<void()> ring_;
   std::function<void()> on_room_;
   std::deque<std::unique_ptr<Chunk>> chunks_;
@@ -116,6 +120,7 @@ class Inbox {
   TopicTable topics_;
   std::size_t connections_ = 0;
   std::size_t size_ = 0;
+  std::uint64_t visits_ = 0;
   bool rung_ = false;
   bool was_full_ = false;
   bool closed_ = false;

@@ -33,7 +33,8 @@ IoHalf::IoHalf(ConnectionState& state, ConnectionOptions& options, const Propert
                        : options.most_unreleased -
                              std::min<std::uint64_t>(options.most_unreleased, beside::kQueue)),
       receiver_(state.number, state.version, own, state.held.get(), options.most_unreleased),
-      keepalive_ms_(std::int64_t{options.fields.keepalive} * 1000) {
+      keepalive_(state.output, state.meter, stream_options.descriptor ? state.inbox.get() : nullptr,
+                 options.fields.keepalive) {
   reader_.set_maximum_packet_size(own.maximum_packet_size);
   reader_.set_largest_message(options.largest_message);
   receiver_.restore(saved_by_receiver(options.session));
@@ -60,8 +61,7 @@ IoHalf::Taken IoHalf::receive(const Packet& packet, Burst& burst, Ending& ending
       return on_subscription_acknowledgement(packet, ending);
     case packet::kPingresp:
       if (const Violation v = parse_pingresp(packet)) return violate(v, ending);
-      if (ping_sent_ != 0) state_.meter.note_answered();
-      ping_sent_ = 0;
+      keepalive_.note_answered();
       return Taken::kHere;
     case packet::kDisconnect:
       return on_disconnect(packet, ending);
@@ -165,7 +165,7 @@ IoHalf::Taken IoHalf::on_connack(const Packet& packet, Ending& ending) {
   session_present_ = connack.session_present;
   connack_properties_.assign(connack.properties.begin(), connack.properties.end());
   if (connack.values.has_server_keep_alive) {
-    keepalive_ms_ = std::int64_t{connack.values.server_keep_alive} * 1000;
+    keepalive_.set_interval(connack.values.server_keep_alive);
   }
   state_.limits.lower_window(connack.values.receive_maximum);
   state_.limits.allow_aliases(connack.values.topic_alias_maximum,
@@ -257,34 +257,20 @@ void IoHalf::pause(Pause reason) noexcept {
   state_.output.pause_reading(true);
 }
 
-void IoHalf::resume(Pause reason, std::int64_t now) noexcept {
+void IoHalf::resume(Pause reason) noexcept {
   if (pauses_ == 0) return;
   pauses_ &= ~static_cast<unsigned>(reason);
-  if (pauses_ != 0) return;
-  last_received_ = now;
-  state_.output.pause_reading(false);
+  if (pauses_ == 0) state_.output.pause_reading(false);
 }
 
 bool IoHalf::keep_alive(std::int64_t now) {
-  if (keepalive_ms_ == 0 || !state_.opened) return true;
-  // While nothing is read, answers are not either: the broker hears of us, and that is all.
-  if (paused()) {
-    ping_sent_ = 0;
-    last_received_ = now;
-  }
-  if (ping_sent_ != 0) {
-    // Half a keepalive for the answer, as the server grants us (section 3.1.2.10); whatever else
-    // arrives shows that the broker lives.
-    const std::int64_t grace = std::max<std::int64_t>(keepalive_ms_ / 2, 1000);
-    return now - std::max(ping_sent_, last_received_) < grace;
-  }
-  const std::int64_t silent_since = std::min(state_.output.last_sent(), last_received_);
-  if (now - silent_since < keepalive_ms_) return true;
-  state_.meter.note_asked();
-  const std::uint8_t pingreq[] = {packet::kPingreq << 4, 0};
-  if (state_.output.reply(pingreq)) state_.output.flush();
-  ping_sent_ = now;
-  return true;
+  return !state_.opened || state_.closing || keepalive_.look(now, paused());
+}
+
+std::int64_t IoHalf::next_look(std::int64_t now) const noexcept {
+  // CONNACK may come at any time, and set another interval.
+  constexpr std::int64_t kUnopened = 250;
+  return state_.opened ? keepalive_.next_look() : now + kUnopened;
 }
 
 void IoHalf::take_leave(const Ending& ending) {

@@ -15,6 +15,7 @@
 
 #include "engine/connection_state.h"
 #include "engine/ending.h"
+#include "engine/keepalive.h"
 #include "engine/packet_reader.h"
 #include "engine/receiver.h"
 #include "streams/connector.h"
@@ -59,7 +60,7 @@ class IoHalf {
   // -- what is read --
   PacketReader& reader() noexcept { return reader_; }
   void note_received(std::int64_t now, std::size_t bytes) noexcept {
-    last_received_ = now;
+    keepalive_.note_received(now);
     state_.meter.note_received(bytes);
   }
   enum class Taken : std::uint8_t { kHere, kForPaho, kNoRoom, kEnds };
@@ -81,12 +82,14 @@ class IoHalf {
   // Reading stops while any reason to pause holds; resuming leaves the other reasons.
   enum Pause : unsigned { kForRoom = 1, kByInbox = 2, kByReplies = 4 };
   void pause(Pause reason) noexcept;
-  void resume(Pause reason, std::int64_t now) noexcept;
+  void resume(Pause reason) noexcept;
   [[nodiscard]] bool paused() const noexcept { return pauses_ != 0; }
 
   // Sends PINGREQ when it is time. False: the broker has been silent for too long.
   [[nodiscard]] bool keep_alive(std::int64_t now);
-  [[nodiscard]] std::int64_t keepalive_ms() const noexcept { return keepalive_ms_; }
+  // When to call it again at the latest, by the same clock.
+  [[nodiscard]] std::int64_t next_look(std::int64_t now) const noexcept;
+  [[nodiscard]] Keepalive& keepalive() noexcept { return keepalive_; }
 
   // Paho has seen CONNACK.
   void tell_opened();
@@ -130,10 +133,8 @@ class IoHalf {
   std::vector<std::uint8_t> connack_properties_;
   bool session_present_ = false;
   bool accepted_ = false;
-  std::int64_t keepalive_ms_;
   unsigned pauses_ = 0;
-  std::int64_t last_received_ = 0;
-  std::int64_t ping_sent_ = 0;  // 0: none outstanding
+  Keepalive keepalive_;
 };
 
 }  // namespace aiomqtt

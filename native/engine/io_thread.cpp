@@ -350,6 +350,7 @@ void IoThread::on_stream_up(const std::shared_ptr<Connection>& connection,
   // In this order, so that it is in one of them whatever fails.
   live_.emplace(connection->number(), connection);
   connecting_.erase(connection->number());
+  next_tick_ = std::min(next_tick_, Clock::now() + kSoonestTick);
   api_.establish(connection);
 }
 
@@ -407,7 +408,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
 
 void IoThread::resume(const std::shared_ptr<Connection>& connection, IoHalf::Pause reason) {
   if (connection->ended()) return;
-  connection->io().resume(reason, now_ms());
+  connection->io().resume(reason);
   read_again_if_more(connection);
 }
 
@@ -566,18 +567,24 @@ void IoThread::on_time() {
     poller_.remove(entry.second.stream->descriptor());
     return true;
   });
-  if (now < next_tick_) return;
-  std::vector<std::shared_ptr<Connection>> silent;
-  std::int64_t shortest = 4000;
+  if (now >= next_tick_) look_after(now);
+}
+
+void IoThread::look_after(Clock::time_point now) {
+  // Asleep, stopped, or busy for so long: others may have spoken meanwhile without being heard.
+  constexpr std::chrono::milliseconds kAbsence{500};
   const std::int64_t now_in_ms = now_ms();
+  const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(now - next_tick_);
+  std::vector<std::shared_ptr<Connection>> silent;
+  std::int64_t next = now_in_ms + kLongestTick.count();
   for (const auto& [number, connection] : live_) {
     IoHalf& half = connection->io();
+    if (late > kAbsence) half.keepalive().note_absence(late.count());
     if (!half.keep_alive(now_in_ms)) silent.push_back(connection);
-    if (half.keepalive_ms() > 0) shortest = std::min(shortest, half.keepalive_ms());
+    next = std::min(next, half.next_look(now_in_ms));
   }
   for (const auto& connection : silent) end(connection, {Ending::kKeepalive, 0, 0, {}});
-  // Four looks a keepalive, and one a second at most.
-  next_tick_ = now + std::chrono::milliseconds(shortest / 4);
+  next_tick_ = now + std::chrono::milliseconds(std::max<std::int64_t>(next - now_in_ms, 1));
 }
 
 int IoThread::timeout_ms() const {

@@ -65,6 +65,9 @@ class IoThread {
   static constexpr std::size_t kEventsAtOnce = 128;
   // How long a peer may take to close after our DISCONNECT before we close ourselves.
   static constexpr std::chrono::seconds kLinger{2};
+  static constexpr std::chrono::milliseconds kLongestTick{4000};
+  // After a connection is made, which may be one of many, and needs looking after.
+  static constexpr std::chrono::milliseconds kSoonestTick{100};
 
   struct Post {
     enum class Kind : std::uint8_t { kStart, kClose, kAbort, kResume, kRoom, kAbandon, kPubrec };
@@ -113,6 +116,8 @@ class IoThread {
   void end(const std::shared_ptr<Connection>& connection, const Ending& ending);
   void close_gently(const std::shared_ptr<Connection>& connection);
   void on_time();
+  // The keepalives of all connections.
+  void look_after(Clock::time_point now);
   [[nodiscard]] int timeout_ms() const;
   void flush();
 

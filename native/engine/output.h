@@ -69,6 +69,11 @@ class Output {
   [[nodiscard]] std::uint64_t total_sent() const noexcept {
     return total_sent_.load(std::memory_order_relaxed);
   }
+  // Bytes that were ever appended.
+  [[nodiscard]] std::uint64_t total_appended() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return appended_;
+  }
   // The I/O thread's view of the stream, which only it may end.
   [[nodiscard]] Stream* stream() const noexcept { return stream_.get(); }
   // The errno that writing failed with, 0 if it did not.

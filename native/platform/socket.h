@@ -60,6 +60,17 @@ void shut_down_writing(NativeSocket socket) noexcept;
 // Has TCP acknowledge what has come without delay, where the system can be told.
 void acknowledge_at_once(NativeSocket socket) noexcept;
 
+// Bytes that were written and that the peer has not acknowledged (of a local stream: read); 0 where
+// the system does not tell. Of local streams Linux counts more than their bytes.
+[[nodiscard]] std::size_t unsent_bytes(NativeSocket socket) noexcept;
+// Bytes that TCP's peer says to have room for; 0 where the system does not tell.
+[[nodiscard]] std::uint32_t peer_window(NativeSocket socket) noexcept;
+// Bytes that have come and were not read.
+[[nodiscard]] std::size_t unread_bytes(NativeSocket socket) noexcept;
+// Whether so little waits to be read that the peer may certainly send.
+inline constexpr std::size_t kCertainRoom = 4096;
+[[nodiscard]] bool can_receive(NativeSocket socket) noexcept;
+
 // The error of this thread's last socket call that was not made here: OpenSSL's. Cleared before.
 [[nodiscard]] int last_socket_error() noexcept;
 void clear_socket_error() noexcept;

@@ -37,4 +37,15 @@ int open_pair(std::array<NativeSocket, 2>& ends) noexcept {
 // The system decides by itself.
 void acknowledge_at_once(NativeSocket) noexcept {}
 
+std::size_t unsent_bytes(NativeSocket socket) noexcept {
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  const bool told = ::getsockopt(socket, SOL_SOCKET, SO_NWRITE, &bytes, &length) == 0;
+  return told ? static_cast<std::size_t>(bytes) : 0;
+}
+
+std::uint32_t peer_window(NativeSocket) noexcept { return 0; }
+
+bool can_receive(NativeSocket socket) noexcept { return unread_bytes(socket) < kCertainRoom; }
+
 }  // namespace aiomqtt

@@ -1,3 +1,4 @@
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -67,6 +68,11 @@ Transfer send(NativeSocket socket, std::span<const std::uint8_t> from) noexcept 
 }
 
 void shut_down_writing(NativeSocket socket) noexcept { ::shutdown(socket, SHUT_WR); }
+
+std::size_t unread_bytes(NativeSocket socket) noexcept {
+  int bytes = 0;
+  return ::ioctl(socket, FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
 
 int last_socket_error() noexcept { return errno; }
 

@@ -144,6 +144,18 @@ void shut_down_writing(NativeSocket socket) noexcept { ::shutdown(socket, SD_SEN
 // The system decides by itself.
 void acknowledge_at_once(NativeSocket) noexcept {}
 
+// What the system knows of it, it tells since Windows 10 only, and not of unix sockets.
+std::size_t unsent_bytes(NativeSocket) noexcept { return 0; }
+
+std::uint32_t peer_window(NativeSocket) noexcept { return 0; }
+
+std::size_t unread_bytes(NativeSocket socket) noexcept {
+  u_long bytes = 0;
+  return ::ioctlsocket(socket, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+bool can_receive(NativeSocket socket) noexcept { return unread_bytes(socket) < kCertainRoom; }
+
 int last_socket_error() noexcept { return last_error(); }
 
 void clear_socket_error() noexcept { ::WSASetLastError(0); }
