@@ -4,6 +4,7 @@
  * @module aiomqtt
  */
 
+export type { DisconnectOptions } from './calls/disconnect-arguments.js'
 export type { CallOptions, PublishOptions, SubscribeCallOptions } from './calls/publish-arguments.js'
 export type { SubscribeTopic, Subscription } from './calls/subscribe-arguments.js'
 export { Client, type ClientOptionsWithPort, type ConnectOptions } from './client/client.js'

@@ -81,9 +81,14 @@ bool ApiHalf::write(std::uint8_t first, std::uint16_t packet_identifier) {
   return state_.output.reply(short_packet(first, packet_identifier));
 }
 
-void ApiHalf::disconnect(std::uint8_t reason) {
+void ApiHalf::disconnect(std::uint8_t reason, Bytes properties) {
   outbound_.stop();
-  const std::uint8_t packet[] = {packet::kDisconnect << 4, 1, reason};
+  RawBuffer packet;
+  const std::uint8_t type[] = {packet::kDisconnect << 4};
+  packet.append(type);
+  append_variable_byte_integer(packet, 1 + properties.size());
+  packet.append({&reason, 1});
+  packet.append(properties);
   (void)state_.output.reply(packet);
   state_.note_closing();
 }

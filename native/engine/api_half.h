@@ -39,7 +39,8 @@ class ApiHalf {
   [[nodiscard]] bool feed(std::vector<Outbound::Done>& done) { return outbound_.feed(done); }
 
   // DISCONNECT with a reason, which Paho has no way to send; nothing more is sent after it.
-  void disconnect(std::uint8_t reason);
+  // `properties`: with their length prefix, or none at all.
+  void disconnect(std::uint8_t reason, Bytes properties);
   // Paho sends DISCONNECT, if the connection was accepted, and lets go. Paho must not be in the
   // middle of a packet.
   void release() noexcept;

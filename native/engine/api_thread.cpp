@@ -155,8 +155,7 @@ bool ApiThread::run_commands(Task& task) {
 void ApiThread::run_command(const std::shared_ptr<Connection>& connection, CommandView command,
                             const SharedBuffer& payload) {
   if (command.kind() == command::kClose) {
-    close(connection, (command.flags() & close::kForce) != 0,
-          static_cast<std::uint8_t>(command.word(close::kReason)));
+    close(connection, command);
     return;
   }
   ApiHalf& half = connection->api();
@@ -177,14 +176,17 @@ SharedBuffer ApiThread::take_staged(Task& task, CommandView command) {
   return payload;
 }
 
-void ApiThread::close(const std::shared_ptr<Connection>& connection, bool force,
-                      std::uint8_t reason) {
+void ApiThread::close(const std::shared_ptr<Connection>& connection, CommandView command) {
+  const bool force = (command.flags() & close::kForce) != 0;
   if (!force) {
-    if (reason == reason::kSuccess) {
+    const auto reason = static_cast<std::uint8_t>(command.word(close::kReason));
+    const Bytes properties =
+        command.after(close::kWords).first(command.word(close::kPropertiesLength));
+    if (reason == reason::kSuccess && properties.empty()) {
       connection->state().note_closing();
       let_go(*connection);
     } else {
-      connection->api().disconnect(reason);
+      connection->api().disconnect(reason, properties);
     }
     connection->output().flush();
     // What was done before is told before the end is.

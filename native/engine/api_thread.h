@@ -67,7 +67,7 @@ class ApiThread {
   // The payload that was handed over beside this command; null if it has none.
   static SharedBuffer take_staged(Task& task, CommandView command);
   // Graceful: Paho writes DISCONNECT; what still waits for its turn is not sent.
-  void close(const std::shared_ptr<Connection>& connection, bool force, std::uint8_t reason);
+  void close(const std::shared_ptr<Connection>& connection, CommandView command);
   // Paho is in the middle of no packet meanwhile.
   void let_go(Connection& connection);
   // What is over already is told after the next flush: a caller that hears of it knows that the

@@ -29,6 +29,7 @@ inline constexpr std::uint32_t kReceived = 8;
 inline constexpr std::uint32_t kReleased = 9;
 inline constexpr std::uint32_t kAuth = 10;
 inline constexpr std::uint32_t kStalled = 11;
+inline constexpr std::uint32_t kLowered = 12;
 }  // namespace event
 
 namespace message {
@@ -39,6 +40,10 @@ inline constexpr std::uint32_t kQos = 0b0011;
 inline constexpr std::uint32_t kRetain = 0b0100;
 inline constexpr std::uint32_t kDup = 0b1000;
 }  // namespace message
+
+namespace done {
+inline constexpr std::uint32_t kPropertiesLength = 6;
+}  // namespace done
 
 namespace session {
 inline constexpr std::uint32_t kReceivedLow = 2;
@@ -110,7 +115,8 @@ inline constexpr std::uint32_t kWords = 7;
 
 namespace close {
 inline constexpr std::uint32_t kReason = 4;
-inline constexpr std::uint32_t kWords = 5;
+inline constexpr std::uint32_t kPropertiesLength = 5;
+inline constexpr std::uint32_t kWords = 6;
 inline constexpr std::uint32_t kForce = 1;
 }  // namespace close
 

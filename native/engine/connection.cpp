@@ -39,11 +39,14 @@ void Connection::on_paho_finished(std::uint16_t packet_identifier) noexcept try 
     // On the I/O thread it is in the middle of a burst, whose end rings.
     Inbox::Writer writer(*inbox(),
                          ApiThread::is_current() ? Inbox::Ring::kAtEnd : Inbox::Ring::kLater);
-    writer.append(make_record(event::kDone, number(), operation->number, operation->codes.size(),
-                              operation->code),
-                  operation->codes);
+    Record record =
+        make_record(event::kDone, number(), operation->number,
+                    operation->codes.size() + operation->properties.size(), operation->code);
+    record[done::kPropertiesLength] = static_cast<std::uint32_t>(operation->properties.size());
+    writer.append(record, operation->codes, operation->properties);
   }
-  if (operation->is_publish() && state_.limits.release_place()) thread_.feed(shared_from_this());
+  if (operation->is_publish() && state_.limits.release_place(operation->abandoned))
+    thread_.feed(shared_from_this());
 } catch (const std::bad_alloc&) {
   thread_.note_short(*this);
 }

@@ -129,6 +129,8 @@ void Engine::write(std::uint32_t number, PahoPacket packet) noexcept {
 void Engine::write(const std::shared_ptr<Connection>& connection, PahoPacket& packet) {
   const bool on_api_thread = ApiThread::is_current();
   if (on_api_thread && connection->api().take_repeated(packet)) packet.head[0] |= kDup;
+  const bool is_pubrel = packet.head[0] >> 4 == packet::kPubrel;
+  if (!on_api_thread && is_pubrel && connection->io().keeps_pubrel()) return;
   const auto& [first, second, third, fourth] = packet.rest;
   const bool must_flush = connection->output().append(
       {Bytes(packet.head), first, second, third, fourth}, std::move(packet.shared));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "engine/clock.h"
 #include "engine/session_bytes.h"
@@ -167,7 +168,7 @@ IoHalf::Taken IoHalf::on_connack(const Packet& packet, Ending& ending) {
   if (connack.values.has_server_keep_alive) {
     keepalive_.set_interval(connack.values.server_keep_alive);
   }
-  state_.limits.lower_window(connack.values.receive_maximum);
+  state_.limits.set_receive_maximum(connack.values.receive_maximum);
   state_.limits.allow_aliases(connack.values.topic_alias_maximum,
                               connack.values.maximum_packet_size);
   // MQTT 3.1 has no Session Present flag; there the session is taken to be what was asked for.
@@ -184,7 +185,18 @@ IoHalf::Taken IoHalf::on_acknowledgement(const Packet& packet, Ending& ending, B
   Ack ack;
   if (const Violation v = parse_ack(packet, state_.version, ack)) return violate(v, ending);
   std::uint32_t operation = 0;
-  switch (state_.operations.route(packet.type, ack, operation)) {
+  Violation violation;
+  switch (state_.operations.route(packet.type, ack, operation, violation)) {
+    case Operations::Route::kViolation:
+      return violate(violation, ending);
+    case Operations::Route::kLowered:
+      if (!std::exchange(told_of_lowering_, true)) {
+        burst.writer().append(make_record(event::kLowered, state_.number, 0));
+      }
+      set_ack_for_paho(packet::kPubrec << 4, ack.packet_identifier, 0);
+      pubcomp_for_paho_ = short_packet(packet::kPubcomp << 4, ack.packet_identifier);
+      then_for_paho_ = pubcomp_for_paho_;
+      return Taken::kForPaho;
     case Operations::Route::kFinished:
       burst.writer().append(make_record(event::kDone, state_.number, operation, 0, ack.code));
       return Taken::kHere;

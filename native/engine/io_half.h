@@ -68,6 +68,10 @@ class IoHalf {
   // nothing has come of it. kForPaho: for_paho() is what Paho must read. kEnds: `ending` says why.
   [[nodiscard]] Taken receive(const Packet& packet, Burst& burst, Ending& ending);
   [[nodiscard]] Bytes for_paho() const noexcept { return for_paho_; }
+  // After that: what Paho must read next, if anything. The PUBREL that it writes until then is not
+  // sent: it answers a PUBREC that did not come.
+  [[nodiscard]] Bytes take_then_for_paho() noexcept { return std::exchange(then_for_paho_, {}); }
+  [[nodiscard]] bool keeps_pubrel() const noexcept { return !then_for_paho_.empty(); }
   // A PUBREC that was held is what Paho must read now.
   void hand_pubrec_to_paho(std::uint16_t packet_identifier, std::uint8_t code) noexcept;
   // After kNoRoom: what was read stays where it is until there is room, which JavaScript is told.
@@ -130,6 +134,9 @@ class IoHalf {
   Bytes for_paho_;
   std::array<std::uint8_t, 5> connack_for_paho_{};
   std::array<std::uint8_t, 5> ack_for_paho_{};
+  std::array<std::uint8_t, 4> pubcomp_for_paho_{};
+  Bytes then_for_paho_;
+  bool told_of_lowering_ = false;
   std::vector<std::uint8_t> connack_properties_;
   bool session_present_ = false;
   bool accepted_ = false;

@@ -146,7 +146,8 @@ std::shared_ptr<Connection> IoThread::heaviest() const {
 }
 
 std::uint32_t IoThread::next_packet() {
-  for_paho_ = {};
+  for_paho_ = reading_ ? reading_->io().take_then_for_paho() : Bytes();
+  if (!for_paho_.empty()) return reading_->number();
   if (paho_reads_now_.owns_lock()) paho_reads_now_.unlock();
   for (;;) {
     gate_.park_if_exiting();
@@ -583,7 +584,11 @@ void IoThread::look_after(Clock::time_point now) {
     if (!half.keep_alive(now_in_ms)) silent.push_back(connection);
     next = std::min(next, half.next_look(now_in_ms));
   }
-  for (const auto& connection : silent) end(connection, {Ending::kKeepalive, 0, 0, {}});
+  for (const auto& connection : silent) {
+    const int error = connection->output().error();
+    end(connection, error == 0 ? Ending{Ending::kKeepalive, 0, 0, {}}
+                               : transport_ending(*connection, Ending::kWriting, error));
+  }
   next_tick_ = now + std::chrono::milliseconds(std::max<std::int64_t>(next - now_in_ms, 1));
 }
 

@@ -17,6 +17,16 @@ std::int64_t Keepalive::grace() const noexcept {
   return std::max<std::int64_t>(interval_ / 2, 1000);
 }
 
+// Once the peer's system has PINGREQ, what was sent before it may still be on its way to the
+// broker, and nothing tells how much: a slow link is taken for granted, and that no more is under
+// way than systems keep.
+std::int64_t Keepalive::patience() const noexcept {
+  constexpr std::int64_t kSlowest = 64 * 1024 / 1000;  // bytes in a millisecond
+  constexpr std::int64_t kMostUnderWay = 8 * 1024 * 1024;
+  if (taken_ < ends_at_) return grace();
+  return grace() + std::clamp<std::int64_t>(ends_at_ - heard_, 0, kMostUnderWay) / kSlowest;
+}
+
 std::int64_t Keepalive::taken() const noexcept {
   const Stream* const stream = output_.stream();
   if (stream == nullptr) return 0;
@@ -36,7 +46,7 @@ bool Keepalive::look(std::int64_t now, bool reading_paused) {
     return true;
   }
   observe(now);
-  if (now - alive_at_ >= grace() && !must_wait(now, reading_paused)) return false;
+  if (now - alive_at_ >= patience() && !must_wait(now, reading_paused)) return false;
   // The broker must hear of us, whatever we hear of it.
   if (asked_ && output_.empty() && now >= spoken_at() + interval_ - margin() - slack()) ping(now);
   return true;
@@ -45,7 +55,7 @@ bool Keepalive::look(std::int64_t now, bool reading_paused) {
 std::int64_t Keepalive::next_look() const noexcept {
   if (interval_ == 0) return std::numeric_limits<std::int64_t>::max();
   if (asked_) {
-    const std::int64_t next = std::min(observed_at_ + grace() / 4, alive_at_ + grace());
+    const std::int64_t next = std::min(observed_at_ + grace() / 4, alive_at_ + patience());
     return output_.empty() ? std::min(next, spoken_at() + interval_ - margin()) : next;
   }
   // A broker that is only spoken to is asked as well.
@@ -58,9 +68,9 @@ void Keepalive::ask(std::int64_t now) {
   asked_ = true;
   has_called_ = false;
   unread_ = unread_bytes(stream->descriptor());
-  taken_ = taken();
   room_ = peer_window(stream->descriptor());
   ping(now);
+  taken_ = taken();
   ends_at_ = static_cast<std::int64_t>(output_.total_appended());
   has_left_ = output_.empty();
   was_congested_ = !has_left_;

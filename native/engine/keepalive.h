@@ -1,6 +1,6 @@
 // When the broker must hear of us, and whether it lives (MQTT 5 section 3.1.2.10), judged on
-// evidence: what arrives, what waits to be read, and bytes of ours that the peer takes while PINGREQ
-// is behind them. What only our own side has held up is no evidence against it.
+// evidence: what arrives, what waits to be read, and bytes of ours that the peer takes while
+// PINGREQ is behind them. What only our own side has held up is no evidence against it.
 //
 // I/O thread only.
 #pragma once
@@ -26,7 +26,10 @@ class Keepalive {
   void set_interval(int seconds) noexcept { interval_ = std::int64_t{seconds} * 1000; }
   [[nodiscard]] std::int64_t interval() const noexcept { return interval_; }
 
-  void note_received(std::int64_t now) noexcept { last_received_ = now; }
+  void note_received(std::int64_t now) noexcept {
+    last_received_ = now;
+    heard_ = static_cast<std::int64_t>(output_.total_sent());
+  }
   // PINGRESP came.
   void note_answered() noexcept;
   // This thread did not run for so long: nothing could be seen meanwhile.
@@ -42,8 +45,9 @@ class Keepalive {
   [[nodiscard]] std::int64_t margin() const noexcept;
   // So much earlier still, so that those of many connections leave at one look.
   [[nodiscard]] std::int64_t slack() const noexcept { return margin() / 2; }
-  // How long the answer may take.
+  // How long the answer may take, and how long nothing may be seen.
   [[nodiscard]] std::int64_t grace() const noexcept;
+  [[nodiscard]] std::int64_t patience() const noexcept;
 
   void ask(std::int64_t now);
   void ping(std::int64_t now);
@@ -62,19 +66,20 @@ class Keepalive {
   Inbox* const javascript_;
   std::int64_t interval_ = 0;
   std::int64_t last_received_ = 0;
+  std::int64_t heard_ = 0;  // bytes that had left by then
 
   // While PINGREQ is not answered:
   bool asked_ = false;
-  std::int64_t pinged_at_ = 0;   // the last one
-  std::int64_t alive_at_ = 0;    // when there was evidence last
+  std::int64_t pinged_at_ = 0;  // the last one
+  std::int64_t alive_at_ = 0;   // when there was evidence last
   std::int64_t observed_at_ = 0;
-  std::int64_t ends_at_ = 0;     // where the first one ends in all that was ever sent
-  bool has_left_ = false;        // it has
-  std::int64_t taken_ = 0;       // bytes that the peer had taken
-  bool was_congested_ = false;   // bytes of ours waited for room in the socket
-  std::uint32_t room_ = 0;       // that the peer had for more
-  std::size_t unread_ = 0;       // bytes that waited to be read
-  bool has_called_ = false;      // JavaScript, which had come by so often before
+  std::int64_t ends_at_ = 0;    // where the first one ends in all that was ever sent
+  bool has_left_ = false;       // it has
+  std::int64_t taken_ = 0;      // bytes that the peer had taken
+  bool was_congested_ = false;  // bytes of ours waited for room in the socket
+  std::uint32_t room_ = 0;      // that the peer had for more
+  std::size_t unread_ = 0;      // bytes that waited to be read
+  bool has_called_ = false;     // JavaScript, which had come by so often before
   std::uint64_t visits_ = 0;
 };
 

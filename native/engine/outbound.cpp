@@ -187,9 +187,14 @@ void Outbound::send_subscription(CommandView command, std::vector<Done>& done) {
 }
 
 void Outbound::withdraw(std::uint32_t operation, std::vector<Done>& done) {
-  if (!for_stream_.withdraw(operation) && !for_window_.withdraw(operation)) return;
-  limits_.note_taken();
-  done.push_back({operation, code::kWithdrawn});
+  if (for_stream_.withdraw(operation) || for_window_.withdraw(operation)) {
+    limits_.note_taken();
+    done.push_back({operation, code::kWithdrawn});
+  } else if (operations_.abandon(operation)) {
+    limits_.abandon_place();
+    const bool may_send = !for_window_.empty() && !limits_.window_is_full();
+    if (may_send && !output_.congested()) send_publish(take(for_window_), done);
+  }
 }
 
 void Outbound::keep(WaitingCommands& queue, CommandView command, const SharedBuffer& payload) {

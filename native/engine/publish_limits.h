@@ -20,9 +20,9 @@ class PublishLimits {
   explicit PublishLimits(std::uint16_t window) noexcept
       : window_(std::min<std::uint32_t>(window, window::kLimit)) {}
 
-  // I/O thread: the broker takes fewer at once.
-  void lower_window(std::uint16_t most) noexcept {
-    if (most < window_.load()) window_ = most;
+  // I/O thread: the broker takes so many at once.
+  void set_receive_maximum(std::uint16_t most) noexcept {
+    receive_maximum_ = std::min<std::uint32_t>(most, window::kLimit);
   }
   // I/O thread: what the broker said of topic aliases, and of the size of packets (0: no limit).
   void allow_aliases(std::uint16_t most, std::uint32_t maximum_packet_size) noexcept {
@@ -33,11 +33,18 @@ class PublishLimits {
   void take_place() noexcept { ++inflight_; }
   // One that was not sent after all.
   void give_back_place() noexcept { --inflight_; }
+  // Nobody waits any longer for one that is under way: its place in our own window is free, that in
+  // the broker's Receive Maximum is not (MQTT 5 section 4.9).
+  void abandon_place() noexcept { ++abandoned_; }
   // A QoS 1 or 2 publish is over. True if one waits for its place.
-  [[nodiscard]] bool release_place() noexcept {
+  [[nodiscard]] bool release_place(bool abandoned) noexcept {
+    if (abandoned) --abandoned_;
     return inflight_.fetch_sub(1) > 0 && waiting_.load() > 0;
   }
-  [[nodiscard]] bool window_is_full() const noexcept { return inflight_.load() >= window_.load(); }
+  [[nodiscard]] bool window_is_full() const noexcept {
+    const std::uint32_t inflight = inflight_.load();
+    return inflight >= receive_maximum_.load() || inflight - abandoned_.load() >= window_;
+  }
 
   void note_waiting() noexcept { ++waiting_; }
   void note_taken() noexcept { --waiting_; }
@@ -53,8 +60,10 @@ class PublishLimits {
   }
 
  private:
-  std::atomic<std::uint32_t> window_;
+  const std::uint32_t window_;
+  std::atomic<std::uint32_t> receive_maximum_{window::kLimit};
   std::atomic<std::uint32_t> inflight_{0};
+  std::atomic<std::uint32_t> abandoned_{0};
   std::atomic<std::uint32_t> waiting_{0};
   std::atomic<std::uint16_t> topic_aliases_{0};
   std::atomic<std::uint32_t> maximum_packet_size_{UINT32_MAX};

@@ -131,9 +131,8 @@ Violation parse_ack(const Packet& packet, int version, Ack& out) noexcept {
   if (!is_ack_code(packet.type, out.code)) {
     return protocol_error("an acknowledgement has a reason code that does not exist");
   }
-  Bytes properties;
   PropertyValues values;
-  return check_tail(body.subspan(3), packet.type, properties, values);
+  return check_tail(body.subspan(3), packet.type, out.properties, values);
 }
 
 Violation parse_subscription_ack(const Packet& packet, int version, SubscriptionAck& out) noexcept {
@@ -152,6 +151,7 @@ Violation parse_subscription_ack(const Packet& packet, int version, Subscription
     if (list.violation) return list.violation;
     PropertyValues values;
     if (const Violation v = check_properties(list.properties, packet.type, values)) return v;
+    out.properties = list.properties;
     rest = rest.subspan(list.size);
   } else if (!is_suback && !rest.empty()) {
     return malformed("UNSUBACK has the wrong length");

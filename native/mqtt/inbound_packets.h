@@ -35,12 +35,14 @@ struct Publish {
 struct Ack {
   std::uint16_t packet_identifier = 0;
   std::uint8_t code = 0;
+  Bytes properties{};
 };
 
 // SUBACK and UNSUBACK; no codes in an UNSUBACK before MQTT 5.
 struct SubscriptionAck {
   std::uint16_t packet_identifier = 0;
   Bytes codes;
+  Bytes properties{};
 };
 
 struct Disconnect {

@@ -117,10 +117,11 @@ inline Buffer auth_command(std::uint32_t connection, int code, const Buffer& pro
                      {static_cast<std::size_t>(code), properties.size()}, properties);
 }
 
-// `reason`: DISCONNECT's, on MQTT 5.
-inline Buffer close_command(std::uint32_t connection, bool force = false, int reason = 0) {
+// `reason` and `properties` (with their length prefix): DISCONNECT's, on MQTT 5.
+inline Buffer close_command(std::uint32_t connection, bool force = false, int reason = 0,
+                            const Buffer& properties = {}) {
   return raw_command(command::kClose, force ? 1 : 0, connection, 0,
-                     {static_cast<std::size_t>(reason)}, {});
+                     {static_cast<std::size_t>(reason), properties.size()}, properties);
 }
 
 }  // namespace aiomqtt::testing

@@ -136,9 +136,9 @@ TEST("publish: acknowledgements may come in any order, twice, or for nobody") {
     session.submit(session.publish(i, fields_of("a", {}, i <= 2 ? 1 : 2)));
   }
   for (int i = 0; i < 4; ++i) (void)session.peer.read_packet();
-  session.peer.send(bytes(packet(0x40, u16(999)), packet(0x40, u16(3)), packet(0x70, u16(3)),
-                          packet(0x40, u16(2)), packet(0x40, u16(2)), packet(0x50, u16(4)),
-                          packet(0x50, u16(4)), packet(0x40, u16(1))));
+  session.peer.send(bytes(packet(0x40, u16(999)), packet(0x70, u16(999)), packet(0x40, u16(2)),
+                          packet(0x40, u16(2)), packet(0x50, u16(4)), packet(0x50, u16(4)),
+                          packet(0x40, u16(1))));
   CHECK_EQ(session.done(2).words[5], 0U);
   CHECK_EQ(session.done(1).words[5], 0U);
   session.peer.expect(packet(0x62, u16(4)));
@@ -149,6 +149,25 @@ TEST("publish: acknowledgements may come in any order, twice, or for nobody") {
   session.peer.send(packet(0x70, u16(3)));
   CHECK_EQ(session.done(3).words[5], 0U);
   session.close();
+}
+
+TEST("publish: PUBACK settles QoS 2, which is told once; no PUBREL leaves") {
+  for (const int version : kVersions) {
+    const Note note("version " + std::to_string(version));
+    Session session(version);
+    for (std::uint32_t i = 1; i <= 3; ++i)
+      session.submit(session.publish(i, fields_of("a", {}, 2)));
+    for (int i = 0; i < 3; ++i) (void)session.peer.read_packet();
+    session.peer.send(packet(0x40, u16(1)));
+    CHECK_EQ(session.environment.next(session.connection, event::kLowered).words[2], 0U);
+    CHECK_EQ(session.done(1).words[5], 0U);
+    session.peer.send(bytes(packet(0x40, u16(2)), packet(0x50, u16(3))));
+    CHECK_EQ(session.done(2).words[5], 0U);
+    session.peer.expect(packet(0x62, u16(3)));
+    session.peer.send(packet(0x70, u16(3)));
+    CHECK_EQ(session.done(3).words[5], 0U);
+    session.close();
+  }
 }
 
 TEST("publish: a topic that Paho does not take is told, and does not use up the window") {
@@ -270,8 +289,7 @@ TEST(
       fields.identifier = identifier;
       session.submit(session.publish(identifier, fields));
       (void)session.peer.read_packet();
-      session.peer.send(bytes(packet(0x50, u16(identifier)), packet(0x50, u16(identifier)),
-                              packet(0x70, u16(identifier))));
+      session.peer.send(bytes(packet(0x50, u16(identifier)), packet(0x50, u16(identifier))));
       CHECK_EQ(session.environment.next(connection, event::kReceived).words[2],
                std::uint32_t{identifier});
     }
@@ -385,21 +403,27 @@ TEST("publish: the broker's Receive Maximum narrows the window") {
   session.close();
 }
 
-TEST("publish: CANCEL withdraws what waits for the window, and what was sent goes on") {
+TEST(
+    "publish: CANCEL withdraws what waits for the window; what was sent goes on without its "
+    "place") {
   ConnectionOptions options = options_for({}, kMqtt311);
   options.max_inflight = 1;
   Session session(std::move(options));
   session.submit(
       bytes(session.publish(1, fields_of("a", {}, 1)), session.publish(2, fields_of("b", {}, 1)),
-            session.publish(3, fields_of("c", {}, 1)), cancel_command(session.connection, 1),
-            cancel_command(session.connection, 2)));
+            session.publish(3, fields_of("c", {}, 1)), cancel_command(session.connection, 2),
+            cancel_command(session.connection, 1)));
   session.peer.expect(packet(0x32, field("a"), u16(1)));
   CHECK_EQ(session.done(2).words[5], code::kWithdrawn);
+  session.peer.expect(packet(0x32, field("c"), u16(2)));
   session.peer.send(packet(0x40, u16(1)));
   CHECK_EQ(session.done(1).words[5], 0U);
-  session.peer.expect(packet(0x32, field("c"), u16(2)));
+  session.submit(session.publish(4, fields_of("d", {}, 1)));
   session.peer.send(packet(0x40, u16(2)));
   CHECK_EQ(session.done(3).words[5], 0U);
+  session.peer.expect(packet(0x32, field("d"), u16(3)));
+  session.peer.send(packet(0x40, u16(3)));
+  CHECK_EQ(session.done(4).words[5], 0U);
   session.close();
 }
 

@@ -117,12 +117,38 @@ TEST("outbound: a full window holds back QoS 1 and 2, and nothing else") {
 
 TEST("outbound: the broker's Receive Maximum lowers the window and never raises it") {
   Submitting submitting(20);
-  submitting.limits.lower_window(30);
+  submitting.limits.set_receive_maximum(30);
   CHECK(submitting.submit(publish(1, 1)) == Numbers{1});
-  submitting.limits.lower_window(0);
+  submitting.limits.set_receive_maximum(0);
   CHECK(submitting.submit(publish(2, 1)).empty());
-  submitting.limits.lower_window(30);
-  CHECK(submitting.submit(publish(3, 1)).empty());
+  PublishLimits limits(2);
+  limits.set_receive_maximum(30);
+  limits.take_place();
+  limits.take_place();
+  CHECK(limits.window_is_full());
+}
+
+TEST("outbound: an abandoned publish leaves our own window, and not the Receive Maximum") {
+  PublishLimits limits(2);
+  limits.set_receive_maximum(3);
+  limits.take_place();
+  limits.take_place();
+  CHECK(limits.window_is_full());
+  limits.abandon_place();
+  CHECK(!limits.window_is_full());
+  limits.take_place();
+  CHECK(limits.window_is_full());
+  limits.abandon_place();
+  limits.abandon_place();
+  CHECK(limits.window_is_full());
+  CHECK(!limits.release_place(true));
+  CHECK(!limits.window_is_full());
+  CHECK(!limits.release_place(true));
+  CHECK(!limits.release_place(true));
+  limits.take_place();
+  CHECK(!limits.window_is_full());
+  limits.take_place();
+  CHECK(limits.window_is_full());
 }
 
 TEST("outbound: a congested stream holds back everything, and lets it go in order") {

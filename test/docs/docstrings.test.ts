@@ -52,7 +52,7 @@ test('every option that is a number has its unit, or the numbers that it may be'
   const numbers = options.filter(({ type }) => /\b(?:number|QoS|RetainHandling)\b/.test(type))
   t.true(numbers.length > 15)
   const unit =
-    /HTTP status|seconds?\b|bytes|messages|calls|attempts|connections|port|aliases|0 (?:always|at most)|: 0, 1 or 2/i
+    /HTTP status|seconds?\b|bytes|messages|calls|attempts|connections|port|aliases|0 (?:always|at most)|: 0, 1 or 2|: 0, 4, 128 to/i
   for (const { where, docstring } of numbers) t.regex(docstring, unit, where)
 })
 

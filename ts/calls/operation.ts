@@ -96,6 +96,11 @@ export class Operation extends Timed implements Abortable {
     return this.kind === COMMAND_PUBLISH && this.qos > 0
   }
 
+  /** A filter that the broker refuses is no answer to it, but a failure; it has one filter. */
+  get rejectsRefusal(): boolean {
+    return false
+  }
+
   resolve(value: unknown): void {
     this.unlisten()
     this.resolvePromise(value)

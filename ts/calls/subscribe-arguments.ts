@@ -23,10 +23,11 @@ export type SubscribeTopic = Subscription | readonly Subscription[]
 export interface FiltersCall extends Call {
   readonly filters: readonly Filter[]
   /**
-   * Whoever calls sees to it that a broker without the session gets it again.
+   * The client's own, with one filter: it sees to it that a broker without the session gets it again, and a refusal is a
+   * failure.
    * @defaultValue false
    */
-  readonly isRenewedByCaller?: boolean
+  readonly isOwn?: boolean
 }
 
 const SUBSCRIBE_OPTIONS = new Set(['qos', 'options', ...CALL_OPTIONS])

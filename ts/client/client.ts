@@ -1,3 +1,4 @@
+import { checkDisconnect, type DisconnectOptions } from '../calls/disconnect-arguments.js'
 import {
   type CallOptions,
   checkPublish,
@@ -186,10 +187,18 @@ export class Client implements AsyncDisposable {
 
   /**
    * Disconnects, and resolves when DISCONNECT has left; after `timeout` by force, with a warning to the logger.
-   * Calls that are still pending then reject, and so does iteration. Never rejects.
+   * Calls that are still pending then reject, and so does iteration.
+   * @param options what DISCONNECT says, on MQTT 5
+   * @throws {TypeError | RangeError} an option is wrong: then nothing is done. It rejects for no other reason
    */
-  disconnect(): Promise<void> {
-    return this.#lifecycle.disconnect(this.#timeout, this.disconnect)
+  disconnect(options?: DisconnectOptions | null): Promise<void> {
+    try {
+      const { protocol, properties } = this.#settings
+      const farewell = checkDisconnect(protocol, options, properties?.sessionExpiryInterval ?? 0)
+      return this.#lifecycle.disconnect(farewell, this.#timeout, this.disconnect)
+    } catch (error) {
+      return Promise.reject(fromCaller(error, this.disconnect))
+    }
   }
 
   /** `disconnect()`, for `await using`. */

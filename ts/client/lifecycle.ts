@@ -1,3 +1,4 @@
+import type { Farewell } from '../calls/disconnect-arguments.js'
 import { notConnected } from '../calls/local-errors.js'
 import { timedOut } from '../calls/operation.js'
 import type { CallPolicy } from '../calls/operation-table.js'
@@ -21,6 +22,7 @@ import { LONGEST_TIMER } from '../support/deadlines.js'
 import { type StateChange, StateLog } from '../telemetry/client-states.js'
 import { PacketLog } from '../telemetry/packet-log.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { placeOf } from '../transports/way.js'
 import { Attempt, type AttemptOwner } from './attempt.js'
 import { abandon, IDLE, type Life } from './life.js'
 
@@ -104,23 +106,25 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
     return call.promise
   }
 
-  /** Never rejects. */
-  disconnect(timeout: number, entry: Callable): Promise<void> {
+  /**
+   * Never rejects.
+   * @param farewell what DISCONNECT says, if there is a connection
+   */
+  disconnect(farewell: Farewell, timeout: number, entry: Callable): Promise<void> {
     const { life } = this
     if (life.is === 'disconnecting') return life.disconnection.promise
     if (life.is === 'connected') {
       const { host, connection } = life
       const disconnection = this.disconnecting(timeout, entry, connection)
       this.life = { is: 'disconnecting', host, connection, disconnection }
-      connection.close()
+      connection.close(farewell)
       return disconnection.promise
     }
     if (life.is === 'idle' && !this.inbox.hasEnded) this.warnOfForce(String(notConnected().rc))
-    this.stop()?.fail(
-      new MqttError('disconnect() was called before the connection was made', {
-        code: 'ERR_MQTT_DISCONNECTED',
-      }),
-    )
+    const { hostname, port } = life.is === 'trying' ? life.attempt.host : this.settings
+    const where = placeOf({ transport: this.settings.transport, hostname, port })
+    const text = `disconnect() was called before the connection was made (${where})`
+    this.stop()?.fail(new MqttError(text, { code: 'ERR_MQTT_DISCONNECTED' }))
     this.finish(cleanEnd().error, null, false)
     const stored = this.madeContext?.session.stored() ?? null
     if (stored === null) return Promise.resolve()

@@ -13,7 +13,7 @@ import { PacketTypes } from '../mqtt/packet-types.js'
 import type { PayloadType } from '../mqtt/payload.js'
 import { Properties } from '../mqtt/properties.js'
 import { ProtocolVersion } from '../mqtt/protocol-version.js'
-import type { ReasonCode } from '../mqtt/reason-code.js'
+import { ReasonCode } from '../mqtt/reason-code.js'
 import { isTopicName, type TopicLike } from '../mqtt/topic.js'
 import { type Callable, CallSite } from '../support/call-site.js'
 import { rangeError } from '../support/validate.js'
@@ -146,16 +146,17 @@ export class Requests implements Recipient {
       encodedProperties: null,
       timeout: undefined,
       signal: undefined,
-      isRenewedByCaller: true,
+      isOwn: true,
     }
     const subscribing = this.calls.subscribe(call, timeout, entry)
-    const subscription = subscribing.then(([code]) => {
-      if (code?.isFailure) {
-        const cause = new Error('The broker refused the subscription to the answers')
-        throw new MqttCodeError(code, '', { cause })
-      }
-      this.isSubscribed = this.subscription === subscription
-    })
+    const subscription = subscribing.then(
+      () => {
+        this.isSubscribed = this.subscription === subscription
+      },
+      (error: unknown) => {
+        throw isRefusal(error) ? refused(error) : error
+      },
+    )
     subscription.catch(() => {
       if (this.subscription === subscription) this.subscription = null
     })
@@ -221,8 +222,25 @@ function withOwnPayload(call: PublishCall): PublishCall {
   return typeof payload === 'string' ? call : { ...call, payload: Buffer.from(payload) }
 }
 
+/** Whether the broker has refused a subscription. */
+function isRefusal(error: unknown): error is MqttCodeError {
+  return (
+    error instanceof MqttCodeError &&
+    error.rc instanceof ReasonCode &&
+    error.rc.packetType === PacketTypes.SUBACK
+  )
+}
+
+/** The same, with what was refused. */
+function refused({ rc, properties, cause }: MqttCodeError): MqttCodeError {
+  const said = cause instanceof Error ? `: ${cause.message}` : ''
+  const what = new Error(`The broker refused the subscription to the answers${said}`)
+  return new MqttCodeError(rc, '', { properties, cause: what })
+}
+
 /** The reason for which calls are rejected that were pending when the connection went. */
 function lost(cause: MqttError | null): MqttCodeError {
-  if (cause instanceof MqttCodeError) return new MqttCodeError(cause.rc, '', { cause: cause.cause })
+  if (cause instanceof MqttCodeError)
+    return new MqttCodeError(cause.rc, '', { cause: cause.cause, properties: cause.properties })
   return new MqttCodeError(CONNECTION_LOST, '', { cause })
 }

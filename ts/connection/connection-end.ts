@@ -93,7 +93,7 @@ function failureOf(closed: Closed, link: Link, isV5: boolean): Failure {
     case CAUSE_REFUSED:
       return refused(isV5, code, bytes, where)
     case CAUSE_SERVER_DISCONNECT:
-      return farewell(code, Properties.decode(PacketTypes.DISCONNECT, bytes), where)
+      return farewell(code, Properties.decode(PacketTypes.DISCONNECT, Buffer.from(bytes)), where)
     case CAUSE_KEEPALIVE:
       return disconnection(KEEP_ALIVE_TIMEOUT, fact(`The broker did not answer PINGREQ in time (${where})`))
     default:
@@ -138,5 +138,5 @@ function refused(isV5: boolean, code: number, bytes: Uint8Array, where: string):
   if (rc === undefined) {
     return disconnection(PROTOCOL_ERROR, fact(`CONNACK has the unknown reason code ${code} (${where})`))
   }
-  return refusal(rc, isV5 ? Properties.decode(PacketTypes.CONNACK, bytes) : null, where)
+  return refusal(rc, isV5 ? Properties.decode(PacketTypes.CONNACK, Buffer.from(bytes)) : null, where)
 }

@@ -1,4 +1,5 @@
 import { BrokerLimits } from '../calls/broker-limits.js'
+import type { Farewell } from '../calls/disconnect-arguments.js'
 import {
   CAUSE_LOCAL,
   CAUSE_PROTOCOL,
@@ -172,7 +173,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     if (this.isOpened) {
       this.failure = failure
       this.isClosing = true
-      this.runtime.commands.close(this.number, false, UNSPECIFIED_ERROR)
+      this.runtime.commands.close(this.number, false, UNSPECIFIED_ERROR, null)
       this.runtime.changed()
     } else {
       this.breakOff(failure)
@@ -188,11 +189,16 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     if (!this.isClosed) this.context.inbox.stalled(bytes)
   }
 
+  lowered(): void {
+    const what = 'has answered a publish of QoS 2 with PUBACK: it delivers such messages with QoS 1'
+    this.context.settings.logger.warn(`The broker ${what} (${this.link.where})`)
+  }
+
   /** Sends DISCONNECT after all that was submitted before. `onClosed` comes when it has left. */
-  close(): void {
+  close({ reason, properties }: Farewell): void {
     this.isClosing = true
     this.log?.sendingDisconnect()
-    this.runtime.commands.close(this.number, false, 0)
+    this.runtime.commands.close(this.number, false, reason, properties)
     this.runtime.changed()
   }
 
@@ -225,8 +231,8 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
     this.inbox.push(message)
   }
 
-  done(operation: number, code: number, bytes: Uint8Array): void {
-    if (!this.isClosed) this.session.done(operation, code, bytes)
+  done(operation: number, code: number, codes: Uint8Array, properties: Uint8Array): void {
+    if (!this.isClosed) this.session.done(operation, code, codes, properties)
   }
 
   received(operation: number): void {
@@ -266,7 +272,7 @@ export class Connection implements SessionConnection, ConnectionEvents, Traffic,
   }
 
   private breakOff(end: ConnectionEnd): void {
-    this.runtime.commands.close(this.number, true, 0)
+    this.runtime.commands.close(this.number, true, 0, null)
     this.runtime.changed()
     this.link.destroy()
     this.end(end, true)

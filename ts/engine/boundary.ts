@@ -50,10 +50,12 @@ export const EVENT_OPENED = 3
 export const EVENT_CLOSED = 4
 /**
  * An operation, the subject, has ended. Code, of PUBLISH and RELEASE: the reason code of PUBACK, PUBREC or PUBCOMP (0
- * on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and UNSUBSCRIBE: the bytes are one reason
- * code a filter (none for UNSUBACK on 3.x). Or one of `CODE_…`.
+ * on MQTT 3.x, and for QoS 0 once handed to the socket's buffer). SUBSCRIBE and UNSUBSCRIBE: the bytes begin with one
+ * reason code a filter (none for UNSUBACK on 3.x). Or one of `CODE_…`. If a code is a failure, the bytes end with the
+ * properties of its packet (raw).
  */
 export const EVENT_DONE = 5
+export const DONE_PROPERTIES_LENGTH = 6
 /** A line of Paho's trace. Subject: its level. */
 export const EVENT_TRACE = 6
 /**
@@ -81,6 +83,9 @@ export const EVENT_AUTH = 10
  * bytes it needs.
  */
 export const EVENT_STALLED = 11
+
+/** PUBACK came for a QoS 2 publish, which it settles (DONE). Once for each connection. */
+export const EVENT_LOWERED = 12
 
 /** Of CLOSED, DONE and AUTH. */
 export const RECORD_CODE = 5
@@ -189,9 +194,10 @@ export const COMMAND_CANCEL = 4
 
 /** Ends the connection, after what was submitted before. Flags: `CLOSE_FORCE`. */
 export const COMMAND_CLOSE = 5
-/** DISCONNECT's reason code. */
+/** DISCONNECT's reason code; bytes: its properties including their length prefix, or none at all. */
 export const CLOSE_REASON = 4
-export const CLOSE_WORDS = 5
+export const CLOSE_PROPERTIES_LENGTH = 5
+export const CLOSE_WORDS = 6
 /** A flag: without DISCONNECT, dropping what is unsent. */
 export const CLOSE_FORCE = 1
 

@@ -6,6 +6,7 @@ import {
   AUTH_PROPERTIES_LENGTH,
   AUTH_WORDS,
   CLOSE_FORCE,
+  CLOSE_PROPERTIES_LENGTH,
   CLOSE_REASON,
   CLOSE_WORDS,
   COMMAND_ACKNOWLEDGE,
@@ -149,13 +150,20 @@ export class CommandBatch {
     this.finish(start, start + size + properties.length, COMMAND_AUTH, connection, 0)
   }
 
-  /** @param reason DISCONNECT's reason code, on MQTT 5 */
-  close(connection: number, force: boolean, reason: number): void {
+  /**
+   * @param reason DISCONNECT's reason code, on MQTT 5
+   * @param properties DISCONNECT's, including their length prefix
+   */
+  close(connection: number, force: boolean, reason: number, properties: Uint8Array | null): void {
     const start = this.length
     const size = CLOSE_WORDS * 4
-    this.reserve(size)
+    const propertiesLength = properties === null ? 0 : properties.length
+    this.reserve(size + propertiesLength)
+    if (properties !== null) this.bytes.set(properties, start + size)
     this.words[(start >> 2) + CLOSE_REASON] = reason
-    this.finish(start, start + size, COMMAND_CLOSE | ((force ? CLOSE_FORCE : 0) << 8), connection, 0)
+    this.words[(start >> 2) + CLOSE_PROPERTIES_LENGTH] = propertiesLength
+    const head = COMMAND_CLOSE | ((force ? CLOSE_FORCE : 0) << 8)
+    this.finish(start, start + size + propertiesLength, head, connection, 0)
   }
 
   /** Takes the command that starts at `start`, the last one, out of the batch to keep it for later. */

@@ -1,9 +1,11 @@
 import type { Logger } from '../support/logger.js'
 import type { Binding } from './binding.js'
 import {
+  DONE_PROPERTIES_LENGTH,
   EVENT_AUTH,
   EVENT_CLOSED,
   EVENT_DONE,
+  EVENT_LOWERED,
   EVENT_MESSAGE,
   EVENT_OPENED,
   EVENT_RECEIVED,
@@ -54,13 +56,19 @@ export interface ConnectionEvents {
   received(operation: number): void
   /** A message waits for so many bytes of room. */
   stalled(bytes: number): void
+  /** PUBACK came for a QoS 2 publish, for the first time. */
+  lowered(): void
   /** @param properties AUTH's, raw */
   auth(code: number, properties: Buffer): void
   /** PUBREL came for an acknowledged QoS 2 message; only with `holdAcknowledgements`. */
   released(identifier: number): void
   /** Comes before `closed()`, with the bytes that the connection has received and sent. */
   left(state: Uint8Array, received: number, sent: number): void
-  done(operation: number, code: number, bytes: Uint8Array): void
+  /**
+   * @param codes one reason code a filter
+   * @param properties those of a packet with a code that is a failure, raw
+   */
+  done(operation: number, code: number, codes: Uint8Array, properties: Uint8Array): void
   closed(cause: number, code: number, errno: number, bytes: Buffer): void
 }
 
@@ -226,12 +234,18 @@ export class EventReader {
     const events = this.connections.get(connection)
     if (events === undefined) return
     if (kind === EVENT_DONE) {
-      const bytes = length === 0 ? NO_BYTES : this.slab.subarray(offset, offset + length)
-      events.done(words[at + RECORD_SUBJECT] as number, words[at + RECORD_CODE] as number, bytes)
+      const end = offset + length
+      const codesEnd = end - (words[at + DONE_PROPERTIES_LENGTH] as number)
+      const codes = length === 0 ? NO_BYTES : this.slab.subarray(offset, codesEnd)
+      const properties = codesEnd === end ? NO_BYTES : this.slab.subarray(codesEnd, end)
+      const code = words[at + RECORD_CODE] as number
+      events.done(words[at + RECORD_SUBJECT] as number, code, codes, properties)
     } else if (kind === EVENT_RECEIVED) {
       events.received(words[at + RECORD_SUBJECT] as number)
     } else if (kind === EVENT_STALLED) {
       events.stalled((words[at + RECORD_SUBJECT] as number) >>> 0)
+    } else if (kind === EVENT_LOWERED) {
+      events.lowered()
     } else if (kind === EVENT_AUTH) {
       events.auth(words[at + RECORD_CODE] as number, this.slab.subarray(offset, offset + length))
     } else if (kind === EVENT_RELEASED) {

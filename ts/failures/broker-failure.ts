@@ -40,7 +40,7 @@ export function refusal(rc: ReasonCode, said: Properties | null, where: string):
     retry: FINAL.connack.get(rc.value) ?? 'later',
     advice: ADVICE.get(rc.value),
     cause: explanation(said, 'The broker refused the connection', where),
-    serverReference: said?.serverReference,
+    properties: said,
   })
 }
 
@@ -51,18 +51,14 @@ export function refusal(rc: ReasonCode, said: Properties | null, where: string):
  * @param where what errors call the broker
  */
 export function farewell(code: number, said: Properties, where: string): Failure {
-  return disconnection(
-    code,
-    explanation(said, 'The broker ended the connection', where),
-    said.serverReference,
-  )
+  return disconnection(code, explanation(said, 'The broker ended the connection', where), said)
 }
 
 /** We end the connection. @param code what DISCONNECT says to the broker, or would say */
-export function disconnection(code: number, cause: Error, serverReference?: string): Failure {
+export function disconnection(code: number, cause: Error, properties?: Properties): Failure {
   const rc = receivedReasonCode(PacketTypes.DISCONNECT, code) ?? code
   const retry = FINAL.disconnect.get(code) ?? 'later'
-  return new Failure({ kind: 'disconnected', rc, retry, cause, serverReference })
+  return new Failure({ kind: 'disconnected', rc, retry, cause, properties })
 }
 
 /** What the broker said beside its code, in its Reason String and its Server Reference, and who it was. */

@@ -1,4 +1,5 @@
 import { MqttCodeError, MqttConnectError, MqttError, type MqttErrorCode } from '../mqtt/errors.js'
+import type { Properties } from '../mqtt/properties.js'
 import type { ReasonCode } from '../mqtt/reason-code.js'
 import { printable } from '../support/printable.js'
 import { type Advice, LIBRARY_ADVICE } from './advice.js'
@@ -49,8 +50,8 @@ interface FailureFields {
   readonly cause?: unknown
   /** What an HTTP server answered in place of a WebSocket. */
   readonly statusCode?: number | undefined
-  /** Where the broker wants the client to go (MQTT 5, 4.11), where it said so. */
-  readonly serverReference?: string | undefined
+  /** What the broker said beside its code. */
+  readonly properties?: Properties | null | undefined
 }
 
 /** The failure that an error tells of. */
@@ -71,10 +72,11 @@ export class Failure {
   readonly subject: string
   readonly cause: unknown
   readonly statusCode: number | undefined
-  readonly serverReference: string | undefined
+  /** What the broker said beside its code. */
+  readonly properties: Properties | null
 
   constructor(fields: FailureFields) {
-    const { kind, text, code, rc, retry, advice, subject, cause, statusCode, serverReference } = fields
+    const { kind, text, code, rc, retry, advice, subject, cause, statusCode, properties } = fields
     this.kind = kind
     this.text = text ?? ''
     this.code = code ?? 'ERR_MQTT_FAILED'
@@ -84,7 +86,7 @@ export class Failure {
     this.subject = subject ?? ''
     this.cause = printableError(cause)
     this.statusCode = statusCode
-    this.serverReference = serverReference
+    this.properties = properties ?? null
   }
 
   /** What an error tells of; undefined for an error that {@link error} has not made. */
@@ -127,9 +129,10 @@ export class Failure {
   }
 
   private make(): MqttError {
-    const { kind, rc, code, cause, statusCode } = this
+    const { kind, rc, code, cause, statusCode, properties } = this
     if (rc === null) return new MqttError(this.message, { code, cause, statusCode })
-    return kind === 'refused' ? new MqttConnectError(rc, { cause }) : new MqttCodeError(rc, '', { cause })
+    const options = { cause, properties }
+    return kind === 'refused' ? new MqttConnectError(rc, options) : new MqttCodeError(rc, '', options)
   }
 }
 

@@ -116,7 +116,6 @@ export class BoundedQueue {
     const { arrivals } = this
     const kept = this.drain().filter((message) => !message.isOutstanding)
     if (arrivals !== null) kept.sort((a, b) => (arrivals.get(a) ?? 0) - (arrivals.get(b) ?? 0))
-    this.counted = 0
     this.compaction = null
     for (const message of kept) {
       if (this.plain === null) {
@@ -140,7 +139,7 @@ export class BoundedQueue {
   private drain(): Message[] {
     const messages: Message[] = []
     try {
-      while (this.queue.length > 0) messages.push(this.remove())
+      while (this.queue.length > 0) messages.push(this.plain?.get() ?? this.remove())
     } catch (error) {
       this.flow.onThrow(error)
     }

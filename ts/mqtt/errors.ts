@@ -1,6 +1,9 @@
 import { printable } from '../support/printable.js'
 import { ReasonCode } from './reason-code.js'
 
+// Not an import as others: properties that are malformed are an error, too.
+type Properties = import('./properties.js').Properties
+
 /** What went wrong, for programs: the `code` of every {@link MqttError}. */
 export type MqttErrorCode =
   /** Nothing more specific is known. */
@@ -47,6 +50,11 @@ export interface MqttErrorOptions {
    * @defaultValue none
    */
   statusCode?: number | undefined
+  /**
+   * Properties of the broker's packet with the code.
+   * @defaultValue none
+   */
+  properties?: Properties | null | undefined
 }
 
 /** The base of all errors of this library that are not argument errors. */
@@ -69,6 +77,11 @@ export class MqttError extends Error {
 export class MqttCodeError extends MqttError {
   /** The code, or null when there is none. */
   readonly rc: number | ReasonCode | null
+  /**
+   * What the broker said beside its code: the properties of the CONNACK, PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK or
+   * DISCONNECT that failed (Reason String, User Properties, Server Reference). Null if it said nothing, and on MQTT 3.x.
+   */
+  declare readonly properties: Properties | null
 
   /**
    * @param rc the code that the message is made of
@@ -77,6 +90,8 @@ export class MqttCodeError extends MqttError {
   constructor(rc: number | ReasonCode | null, text = '', options: MqttErrorOptions = {}) {
     super(describeCode(rc, text), { ...options, code: options.code ?? 'ERR_MQTT_CODE' })
     this.rc = rc
+    // An own null would show in the output of an error that has none.
+    if (options.properties?.isEmpty() === false) this.properties = options.properties
   }
 }
 
@@ -96,6 +111,12 @@ export class MqttReentrantError extends MqttError {
     super(message, { ...options, code: options.code ?? 'ERR_MQTT_REENTRANT' })
   }
 }
+
+Object.defineProperty(MqttCodeError.prototype, 'properties', {
+  value: null,
+  configurable: true,
+  writable: true,
+})
 
 // On the prototypes, not on each error, and before any is made: the first line of a stack has the name.
 for (const type of [MqttError, MqttCodeError, MqttConnectError, MqttReentrantError]) {

@@ -170,7 +170,7 @@ export class Reconnector {
 
   /** Whether the broker has said where to go, and the client goes there. */
   private redirect(failure: Failure): boolean {
-    const { serverReference } = failure
+    const serverReference = failure.properties?.serverReference
     const rc = Number(failure.rc)
     if (!this.canRedirect || serverReference === undefined) return false
     if (rc !== USE_ANOTHER_SERVER && rc !== SERVER_MOVED) return false

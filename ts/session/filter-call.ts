@@ -21,4 +21,8 @@ export class FilterCall extends Operation implements Suspect {
   ) {
     super(owner, number, kind, 0, timeout, call.signal, site)
   }
+
+  override get rejectsRefusal(): boolean {
+    return this.call.isOwn === true
+  }
 }

@@ -1,13 +1,20 @@
-import { FAILURE } from '../calls/answers.js'
-import { CALLER_WAITS, NO_CALLER, type OperationOwner, QUEUED, SENT } from '../calls/operation.js'
+import { FAILURE, refusedBy } from '../calls/answers.js'
+import {
+  CALLER_LEFT,
+  CALLER_WAITS,
+  NO_CALLER,
+  type OperationOwner,
+  QUEUED,
+  SENT,
+} from '../calls/operation.js'
 import type { OperationTable } from '../calls/operation-table.js'
 import type { FiltersCall } from '../calls/subscribe-arguments.js'
 import { CODE_WITHDRAWN, COMMAND_SUBSCRIBE, COMMAND_UNSUBSCRIBE } from '../engine/binding.js'
 import type { Runtime } from '../engine/runtime.js'
+import { withoutStack } from '../failures/failure.js'
 import { FifoQueue } from '../messages/queues.js'
 import { MqttError } from '../mqtt/errors.js'
 import { PacketTypes } from '../mqtt/packet-types.js'
-import { receivedReasonCode } from '../mqtt/reason-code.js'
 import type { CallSite } from '../support/call-site.js'
 import type { PacketLog } from '../telemetry/packet-log.js'
 import { FilterCall } from './filter-call.js'
@@ -134,10 +141,14 @@ export class FilterCalls {
     return error()
   }
 
-  /** DONE came. @param bytes one reason code a filter; none in an UNSUBACK of MQTT 3.x */
-  done(filters: FilterCall, code: number, bytes: Uint8Array): void {
+  /**
+   * DONE came.
+   * @param codes one reason code a filter; none in an UNSUBACK of MQTT 3.x
+   * @param properties what the broker said beside a code that is a failure
+   */
+  done(filters: FilterCall, code: number, codes: Uint8Array, properties: Uint8Array): void {
     this.forget(filters)
-    if (code < CODE_WITHDRAWN && this.identifiers !== null) this.answered(filters, bytes)
+    if (code < CODE_WITHDRAWN && this.identifiers !== null) this.answered(filters, codes, properties)
     this.pump()
   }
 
@@ -201,25 +212,27 @@ export class FilterCalls {
     filters.identifier = 0
   }
 
-  private answered({ kind, call, caller }: FilterCall, bytes: Uint8Array): void {
+  private answered({ kind, call, caller }: FilterCall, codes: Uint8Array, properties: Uint8Array): void {
     if (kind === COMMAND_UNSUBSCRIBE) {
-      this.subscriptions.ended(call, bytes)
+      this.subscriptions.ended(call, codes)
       return
     }
-    if (call.isRenewedByCaller !== true) this.subscriptions.granted(call, bytes)
+    // Nobody knows of one that was given up: whoever gave it up does not expect it on the next connection.
+    const isWanted = call.isOwn !== true && caller !== CALLER_LEFT
+    if (isWanted) this.subscriptions.granted(call, codes)
     if (caller !== NO_CALLER) return
     for (const [index, filter] of call.filters.entries()) {
-      const code = bytes[index] as number
+      const code = codes[index] as number
       if (code < FAILURE) continue
-      const why = receivedReasonCode(PacketTypes.SUBACK, code)?.getName() ?? String(code)
-      this.notRenewed({ ...call, filters: [filter] }, why)
+      const refused = refusedBy(PacketTypes.SUBACK, code, Uint8Array.from(properties))
+      this.notRenewed({ ...call, filters: [filter] }, String(refused.rc), refused)
     }
   }
 
-  private notRenewed({ filters }: FiltersCall, why: string, cause?: MqttError): void {
+  private notRenewed({ filters }: FiltersCall, why: string, cause: MqttError): void {
     for (const { filter } of filters) {
       const text = `The broker did not renew the subscription to ${filter}: ${why}`
-      this.owner.notRenewed(new MqttError(text, { cause }))
+      this.owner.notRenewed(new MqttError(text, { cause: withoutStack(cause) }))
     }
   }
 }

@@ -63,6 +63,8 @@ export class KeptPublish extends Operation implements Suspect {
 
   /** The connection whose limits it keeps to. Valid for that. */
   checkedFor = 0
+  /** Nobody waits for it any longer, and a connection has it (`OutgoingFlows.abandon()`). */
+  isAbandoned = false
 
   /** @internal */
   previous: KeptPublish | null = null

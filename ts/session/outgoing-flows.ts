@@ -27,12 +27,7 @@ import { SecondHalves } from './second-halves.js'
 import type { SessionConnection } from './session-connection.js'
 import type { FlowRecord, StoredSession } from './store-records.js'
 import { type Suspicion, undeliverable } from './suspicion.js'
-
-/**
- * Bytes of repeated publishes that may be unacknowledged at once. They come before all new ones of QoS 1 and 2, but
- * what has no QoS, and subscriptions, must not wait behind all of them in the connection's buffers.
- */
-const MOST_REPEATED = 256 * 1024
+import { Window } from './window.js'
 
 /**
  * The publishes of QoS 1 and 2 of a client whose calls outlive its connections, in their order, with their packet
@@ -53,13 +48,8 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
 
   /** What comes before them on this connection has left: they may be sent. */
   private isTurn = false
-  private window = 0
-  /** Flows that take a place in the connection's window: those that it was given, and all second halves. */
-  private inflight = 0
-  /** Flows that have their place in the window and are not sent yet. */
-  private prepared = 0
-  /** Bytes of repeated publishes that the connection has. */
-  private repeating = 0
+  /** Its places are for those that the connection was given, and for all second halves. */
+  private readonly window = new Window()
   /** What the store has of an older program has been taken in, at least the first of it. */
   private isRestored = false
   /** The broker has lost the session that the store's records are of. */
@@ -124,9 +114,10 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
   /** There is a connection: what was received goes on. */
   connected(connection: SessionConnection, hasSession: boolean): void {
     this.connection = connection
-    this.window = Math.min(this.maxInflight, connection.limits?.receiveMaximum ?? WINDOW_LIMIT, WINDOW_LIMIT)
     if (!hasSession) this.forgetSession()
-    this.inflight = this.halves.size
+    const most = Math.min(connection.limits?.receiveMaximum ?? WINDOW_LIMIT, WINDOW_LIMIT)
+    this.window.open(this.maxInflight, most, this.halves.size)
+    for (const half of this.halves.all()) if (half.caller === CALLER_LEFT) this.abandon(half)
     this.halves.connected(connection)
   }
 
@@ -168,7 +159,7 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
   lose(make: MakeError): void {
     this.connection = null
     this.isTurn = false
-    this.inflight = this.prepared = this.repeating = 0
+    this.window.open(0, 0, 0)
     for (let flow = this.list.first; flow !== null; ) {
       const { next } = flow
       this.loseFlow(flow, make)
@@ -182,8 +173,9 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
    * @returns the code to settle the promise with; -1 while it is not over
    */
   done(flow: KeptPublish, code: number): number {
-    this.inflight--
     this.countRepetition(flow)
+    this.window.end(flow.isAbandoned)
+    flow.isAbandoned = false
     if (code === CODE_WITHDRAWN && flow.memory === KNOWN) {
       this.discard(flow)
       this.pump()
@@ -195,6 +187,15 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
     this.pump()
     // A broker that was told twice to release has done so.
     return code === PACKET_IDENTIFIER_NOT_FOUND && flow.memory === KNOWN ? 0 : code
+  }
+
+  /** Nobody waits any longer for one that the connection was given: its place in our own window is free. */
+  abandon(flow: KeptPublish): void {
+    if (this.connection === null || flow.isAbandoned) return
+    if (flow.phase === SENT) this.countRepetition(flow)
+    flow.isAbandoned = true
+    this.window.abandon()
+    this.pump()
   }
 
   /** PUBREC has come: only its second half is left. */
@@ -211,12 +212,15 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
   discard(flow: KeptPublish): void {
     this.offline?.remove(flow)
     this.list.remove(flow)
-    if (flow.phase === PREPARED) this.prepared--
+    if (flow.phase === PREPARED) this.window.withdraw()
     if (flow.memory !== KNOWN || flow.qos < 2) {
       this.forget(flow)
       return
     }
-    if (this.connection !== null) this.inflight++
+    if (this.connection !== null) {
+      this.window.add()
+      this.abandon(flow)
+    }
     this.halves.complete(flow)
   }
 
@@ -241,10 +245,10 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
 
   /** Gives the connection as many flows as the window has room for. */
   private pump(): void {
-    const { connection, list, journal } = this
+    const { connection, list, journal, window } = this
     if (connection === null || !this.isTurn || !connection.isUsable) return
-    this.backlog?.refill(this.window)
-    while (this.inflight + this.prepared < this.room) {
+    this.backlog?.refill(window.size)
+    while (this.hasRoom) {
       const flow = list.unprepared
       if (flow === null || flow === list.behindGap) break
       list.unprepared = flow.next
@@ -258,26 +262,24 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
       if (flow === null || flow.phase !== PREPARED) break
       if (journal !== null && flow.storedIdentifier !== flow.identifier) break
       if (flow.memory !== UNKNOWN) {
-        if (this.repeating >= MOST_REPEATED) break
-        this.repeating += flow.size
+        if (!window.mayRepeat) break
+        window.repeat(flow.size)
       }
       list.unsent = flow.next
-      this.prepared--
-      this.inflight++
+      window.send()
       this.offline?.remove(flow)
       flow.send(this.runtime, connection.number)
     }
   }
 
-  /** How many may be partway. */
-  private get room(): number {
-    const { suspicion } = this
-    if (!suspicion.isCautious) return this.window
-    if (this.inflight + this.prepared === 0 && this.list.unprepared?.memory === UNKNOWN) {
-      suspicion.clear()
-      return this.window
+  /** Whether another one may be partway. */
+  private get hasRoom(): boolean {
+    const { suspicion, window } = this
+    if (suspicion.isCautious) {
+      if (!window.isEmpty) return false
+      if (this.list.unprepared?.memory === UNKNOWN) suspicion.clear()
     }
-    return Math.min(this.window, 1)
+    return window.hasRoom
   }
 
   /**
@@ -304,7 +306,7 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
       this.journal?.put(flow)
     }
     flow.phase = PREPARED
-    this.prepared++
+    this.window.prepare()
     return true
   }
 
@@ -313,6 +315,7 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
     switch (flow.phase) {
       case SENT:
         flow.memory = KNOWN
+        flow.isAbandoned = false
         if (flow.caller === CALLER_LEFT) {
           this.discard(flow)
           return
@@ -367,7 +370,7 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
     } else if (this.hasLostSession) {
       this.forget(flow)
     } else {
-      if (this.connection !== null) this.inflight++
+      if (this.connection !== null) this.window.add()
       this.halves.restore(flow)
     }
   }
@@ -382,7 +385,7 @@ export class OutgoingFlows implements JournalOwner, BacklogOwner {
 
   /** The connection has it no longer. */
   private countRepetition(flow: KeptPublish): void {
-    if (flow.memory !== UNKNOWN) this.repeating -= flow.size
+    if (flow.memory !== UNKNOWN && !flow.isAbandoned) this.window.endRepetition(flow.size)
   }
 
   /** The broker has no session: what it has not acknowledged is new to it. */

@@ -68,6 +68,7 @@ export class SecondHalves {
     for (const half of this.halves) {
       half.phase = RECEIVED
       half.memory = KNOWN
+      half.isAbandoned = false
       half.pause(this.runtime.deadlines)
     }
   }

@@ -194,12 +194,12 @@ export class Session implements FilterCallsOwner {
     this.proceed()
   }
 
-  /** DONE came: `code` and `bytes` say how an operation has ended. */
-  done(number: number, code: number, bytes: Uint8Array): void {
+  /** DONE came: `code`, or `codes` for each filter, says how an operation has ended, and `properties` why. */
+  done(number: number, code: number, codes: Uint8Array, properties: Uint8Array): void {
     const operation = this.table.get(number)
     if (operation === null) return
     let end = code
-    if (operation instanceof FilterCall) this.filters.done(operation, code, bytes)
+    if (operation instanceof FilterCall) this.filters.done(operation, code, codes, properties)
     else if (this.isFlow(operation)) end = this.flows.done(operation, code)
     else this.table.remove(operation)
     if (this.suspicion.isCautious) this.proceed()
@@ -207,7 +207,7 @@ export class Session implements FilterCallsOwner {
     this.table.endCall(operation)
     this.log?.receivedAcknowledgement(operation.kind, operation.qos, number)
     if (operation.kind === COMMAND_PUBLISH && end < FAILURE) this.telemetry.sent()
-    settle(operation, end, bytes)
+    settle(operation, end, codes, properties)
   }
 
   /** PUBREC has come for a QoS 2 publish. */
@@ -284,13 +284,12 @@ export class Session implements FilterCallsOwner {
         this.forget(operation)
         break
       case SENT:
-        this.leave(operation)
-        if (connection !== null) this.runtime.commands.cancel(connection.number, operation.number)
-        this.runtime.changed()
-        break
       case RECEIVED:
       case RELEASED:
         this.leave(operation)
+        if (connection !== null) this.runtime.commands.cancel(connection.number, operation.number)
+        if (this.isFlow(operation)) this.flows.abandon(operation)
+        this.runtime.changed()
         break
       case SETTLED:
         break

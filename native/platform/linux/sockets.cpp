@@ -30,8 +30,8 @@ std::size_t unsent_bytes(NativeSocket socket) noexcept {
   return ::ioctl(socket, TIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
-// The C library's tcp_info ends before tcpi_snd_wnd, which Linux has since 5.4; its own header cannot
-// be included beside the C library's.
+// The C library's tcp_info ends before tcpi_snd_wnd, which Linux has since 5.4; its own header
+// cannot be included beside the C library's.
 std::uint32_t peer_window(NativeSocket socket) noexcept {
   constexpr std::size_t kWindowAt = 228;
   std::array<std::uint8_t, kWindowAt + sizeof(std::uint32_t)> info{};
