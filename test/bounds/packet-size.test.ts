@@ -56,9 +56,12 @@ test.serial('CONNECT with properties that no packet can hold is a RangeError', a
   t.throws(() => clientOf(t, peer, { protocol: 5, properties: half, will }), tooLarge)
 })
 
-test.serial(
-  'a WebSocket message above maximumPacketSize ends the connection by its first bytes',
-  async (t) => {
+for (const [what, bound] of [
+  ['maximumPacketSize', { properties: { maximumPacketSize: 100_000 } }],
+  ['maxQueuedIncomingBytes', { overflow: 'backpressure', maxQueuedIncomingBytes: 100_000 }],
+  ['what a queue that drops may take', { maxQueuedIncomingBytes: 100_000 }],
+] as const) {
+  test.serial(`a WebSocket message above ${what} ends the connection by its first bytes`, async (t) => {
     const server = createServer()
     const sockets = new WebSocketServer({ server })
     sockets.on('connection', (connection, { socket }) => {
@@ -78,7 +81,7 @@ test.serial(
     const options = {
       protocol: 5,
       transport: 'websockets',
-      properties: { maximumPacketSize: 100_000 },
+      ...bound,
     } as const
     const client = clientOf(t, { host: '127.0.0.1', port }, options)
     const error = await within(
@@ -92,5 +95,5 @@ test.serial(
       texts.some((text) => text.includes('larger than maximumPacketSize')),
       texts.join(' / '),
     )
-  },
-)
+  })
+}

@@ -8,7 +8,8 @@ const STAGE_SIZE = 64 * 1024
 /** Messages of more bytes are passed on as they are. */
 const SMALL = 8 * 1024
 
-const TOO_LARGE = 'The broker sent a WebSocket message that is larger than maximumPacketSize allows'
+const TOO_LARGE =
+  'The broker sent a WebSocket message that is larger than maximumPacketSize or maxQueuedIncomingBytes allows'
 
 /** RFC 6455, 7.4.1: normal, going away, no code; and no Close frame at all. */
 const USUAL_CLOSES: ReadonlySet<number> = new Set([1000, 1001, 1005, 1006])

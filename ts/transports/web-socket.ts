@@ -3,6 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ClientOptions as WebSocketOptions } from 'ws'
+import { BESIDE_QUEUE } from '../engine/boundary.js'
 import type { Advice } from '../failures/advice.js'
 import { Failure } from '../failures/failure.js'
 import { failureText, thrownFailure } from '../failures/system-failure.js'
@@ -96,9 +97,14 @@ export function shownPathOf({ websocketPath }: ClientSettings): string {
   return (websocketPath ?? USUAL_PATH).replace(/\?.*$/s, '')
 }
 
-/** A message is gathered before its packets are seen: it must not be larger than the largest of them, or than usual. */
-function largestMessage({ properties }: ClientSettings): number {
-  return Math.max(properties?.maximumPacketSize ?? LARGEST_MESSAGE, USUAL_MESSAGE)
+/**
+ * A message is gathered before its packets are seen: it must not be larger than the largest of them that is taken, or
+ * than usual.
+ */
+function largestMessage({ properties, maxQueuedIncomingBytes, overflow }: ClientSettings): number {
+  const packet = properties?.maximumPacketSize ?? LARGEST_MESSAGE
+  const queued = Math.max(maxQueuedIncomingBytes, overflow === 'backpressure' ? 0 : BESIDE_QUEUE)
+  return Math.max(Math.min(packet, queued + USUAL_MESSAGE), USUAL_MESSAGE)
 }
 
 /** What an HTTP server has answered. */
