@@ -103,6 +103,19 @@ for (const { name, protocol } of protocols) {
   })
 }
 
+test.serial(
+  'a store whose load() takes no notice of its second argument has nothing sent twice',
+  async (t) => {
+    const [peer, store] = [await listening(t), filled(1200)]
+    const load = store.load.bind(store)
+    store.load = () => load()
+    const { session } = await joined(t, peer, patient(V5, store), true)
+    t.deepEqual(await acknowledged(session, 1200), numbers(1, 1200))
+    await reachedEmpty(store)
+    t.is(store.records.size, 0)
+  },
+)
+
 test.serial('large messages are read a few at a time', async (t) => {
   const [peer, store] = [await listening(t), filled(0)]
   const large = 'x'.repeat(1024 * 1024)

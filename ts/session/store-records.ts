@@ -107,6 +107,8 @@ export async function readOn(
   for await (const record of store.load(warn, position)) {
     const [key, value] = record
     if (key > lastKey) break
+    // A store that takes no notice of `after` costs time, and sends nothing twice.
+    if (key <= position) continue
     const flow = parse(record)
     if (typeof flow === 'string') tellIgnored(record, flow, warn)
     else if (flow !== null) flows.push(flow)
