@@ -57,10 +57,10 @@ const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['signal'])
 const USUAL_THRESHOLD = 10
 
 /**
- * An MQTT client; aiomqtt's `Client`. It can be connected again and again, but is in use once at a time.
+ * An MQTT client; aiomqtt's `Client`. It can be connected repeatedly, but has one connection at a time.
  *
- * Methods check their arguments first (`TypeError`, `RangeError`), then whether there is a connection, and always
- * reject, never throw. When the connection is lost every pending call rejects at once.
+ * Methods check their arguments first (`TypeError`, `RangeError`), then the connection. They reject, and never throw. When
+ * the connection is lost, every pending call rejects at once, unless `reconnect` is set.
  *
  * @example
  * await using client = await Client.connect('localhost')
@@ -77,14 +77,14 @@ export class Client implements AsyncDisposable {
   readonly #telemetry = new Telemetry(this)
   #timeout: number
 
-  /** Calls that may be pending before the logger gets a warning; 10. */
+  /** Maximum pending calls before a warning is logged. Default: 10. */
   pendingCallsThreshold = USUAL_THRESHOLD
 
   /**
-   * Checks the options and does nothing else.
+   * Checks the options and does nothing else. The port is the second argument, an option, that of the URL, or the default
+   * of the scheme; 1883 otherwise.
    * @param hostname a host's name or its IP address, the path of a unix socket (`transport: 'unix'`), or a URL with
    *   mqtt:, mqtts:, ws:, wss: or unix:, which may have a user name, a password, a port and a path
-   * @param port 1883 unless given, here or among the options; that of the URL or of its scheme
    * @throws {TypeError} an unknown option or a value of a wrong type
    * @throws {RangeError} a value out of its range, or options that contradict each other
    */
@@ -164,11 +164,11 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Connects, and resolves to the client when the broker has accepted it (CONNACK). When it rejects, the client is
-   * as it was, ready to try again.
+   * Connects, and resolves to the client when the broker has accepted the connection (CONNACK). If it rejects, it can be
+   * called again.
    * @throws {MqttReentrantError} the client is connecting, connected or disconnecting
-   * @throws {MqttConnectError} the broker refused; `rc` says why
-   * @throws {MqttError} the host cannot be found or reached, the connection was lost, `timeout` is over, or
+   * @throws {MqttConnectError} the broker refused the connection; `rc` has the reason
+   * @throws {MqttError} the host cannot be found or reached, the connection was lost, `timeout` expired, or
    *   `disconnect()` was called meanwhile
    */
   connect(options?: ConnectOptions | null): Promise<this> {
@@ -186,8 +186,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Disconnects, and resolves when DISCONNECT has left; after `timeout` by force, with a warning to the logger.
-   * Calls that are still pending then reject, and so does iteration.
+   * Disconnects, and resolves when DISCONNECT has been sent; after `timeout`, by force, with a warning in the log. Pending
+   * calls and iteration reject.
    * @param options what DISCONNECT says, on MQTT 5
    * @throws {TypeError | RangeError} an option is wrong: then nothing is done. It rejects for no other reason
    */
@@ -207,8 +207,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Publishes a message. Resolves for QoS 0 when the message is on its way to the socket, for QoS 1 and 2 when
-   * the broker has acknowledged it. The payload may be changed as soon as this returns.
+   * Publishes a message. Resolves at QoS 0 when the message has been handed to the socket, at QoS 1 and 2 when the broker
+   * has acknowledged it. The payload may be changed as soon as this method has returned.
    * @throws {TypeError | RangeError} an argument is wrong
    * @throws {MqttCodeError} `[code:4]` not connected, `[code:15]` `maxQueuedOutgoingMessages` are unacknowledged,
    *   the broker's reason for its refusal (MQTT 5), or why the connection was lost
@@ -235,7 +235,7 @@ export class Client implements AsyncDisposable {
 
   /**
    * Subscribes to one or several topic filters.
-   * @returns the broker's answer to each filter, in their order; a refusal is an answer too (`isFailure`)
+   * @returns a reason code for each filter, in order; a refused filter is one with `isFailure`, not an exception
    * @throws {TypeError | RangeError} an argument is wrong
    * @throws {MqttError} as `publish()`
    */
@@ -250,7 +250,7 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Unsubscribes from one or several topic filters. It is no error if there was no such subscription.
+   * Unsubscribes from one or several topic filters. A filter without a subscription is not an error.
    * @throws {TypeError | RangeError} an argument is wrong
    * @throws {MqttError} as `publish()`
    */
@@ -288,9 +288,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Authenticates again on the same connection (MQTT 5, 4.12.1), with the option `authentication`; resolves when the
-   * broker is content. If it is not, it ends the connection.
-   * @param data what the first AUTH carries; none without it
+   * Repeats the authentication on the same connection (MQTT 5, 4.12.1), with the option `authentication`; resolves when
+   * the broker has accepted it. A broker that does not accept it ends the connection.
+   * @param data the data of the first AUTH; none by default
    * @throws {TypeError | RangeError} `data` is no `Uint8Array` of 65,535 bytes at most, or there is no `authentication`
    * @throws {MqttReentrantError} another re-authentication is under way
    * @throws {MqttCodeError} `[code:4]` not connected, or why the connection was lost

@@ -26,10 +26,9 @@ export class TopicName {
 }
 
 /**
- * A message that came from the broker; aiomqtt's `Message`. It is decoded when it is looked at: until then it is
- * a place in a slab of bytes. Its payload is a view of that slab, which a message that somebody keeps keeps, too: at
- * most `SLAB_SIZE` bytes for a small one, as a small `Buffer` of Node's keeps its pool, and nothing but itself for a
- * larger one. Made by the client only.
+ * A message received from the broker; aiomqtt's `Message`. It is decoded lazily: until a field is read, it is a place in
+ * a slab of bytes. Its payload is a view of that slab, so keeping a small message keeps the slab alive, at most `SLAB_SIZE`
+ * bytes, as a small `Buffer` does with Node's pool; a larger message keeps only itself. Created only by the client.
  */
 export class Message {
   private name: TopicName | null
@@ -70,10 +69,10 @@ export class Message {
   }
 
   /**
-   * Acknowledges the message, for a client with `manualAcks`: PUBACK or PUBREC leaves once all messages of the same QoS
-   * that came before have been acknowledged, too, so that the broker sees them in order [MQTT-4.6.0-2] [MQTT-4.6.0-3].
-   * Resolves at once and never rejects. It does nothing for QoS 0, a second time, without `manualAcks`, and when the
-   * connection that brought the message is over: then the broker sends it again.
+   * Acknowledges the message, for a client with `manualAcks`. PUBACK or PUBREC is sent once all earlier messages of the
+   * same QoS have been acknowledged, so that the broker sees them in order [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Resolves at once
+   * and never rejects. It does nothing for QoS 0, when called again, without `manualAcks`, or if the connection that
+   * delivered the message has ended: the broker then sends it again.
    */
   ack(): Promise<void> {
     return ACKNOWLEDGED
@@ -128,7 +127,7 @@ export class Message {
     return this.name
   }
 
-  /** The topic that it was published to. */
+  /** The topic that the message was published to. */
   get topic(): Topic {
     this.name ??= new TopicName(
       this.bytes.toString('utf8', this.offset, this.offset + this.topicLength),

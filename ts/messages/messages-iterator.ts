@@ -22,14 +22,14 @@ const USUAL_BATCH = 1024
 const LARGEST_BATCH = 2 ** 31 - 1
 
 /**
- * A view of the client's queue of incoming messages; aiomqtt's `MessagesIterator`. Views share the queue: a
- * message goes to whoever asked first. Leaving a `for await` loop closes nothing, and loses nothing.
+ * A view of the client's queue of received messages; aiomqtt's `MessagesIterator`. All views share the queue: each
+ * message goes to the caller that asked first. Leaving a `for await` loop neither closes the view nor loses a message.
  *
- * When the connection is gone, what is queued is delivered first, then `next()` rejects with an `MqttError`
- * "Disconnected during message iteration", whose `cause` says why unless it was a clean end. After the next
- * `connect()` the same view goes on. Before the first one it waits.
+ * When the connection has ended, queued messages are delivered first; then `next()` rejects with an `MqttError`
+ * "Disconnected during message iteration", whose `cause` is the reason (none after `disconnect()`). The same view
+ * continues after the next `connect()`, and waits before the first one.
  *
- * What `filter()` makes is a view of a part of the messages instead, with a queue of its own.
+ * `filter()` returns a view of the matching messages, with its own queue.
  */
 export class MessagesIterator implements AsyncIterableIterator<Message, undefined> {
   readonly #inbox: Inbox
@@ -39,7 +39,7 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
     this.#inbox = inbox
   }
 
-  /** The number of messages in its queue: the client's, or that of `filter()`. */
+  /** Number of messages in the queue: the client's, or that of `filter()`. */
   get length(): number {
     return this.#inbox.length
   }
@@ -62,10 +62,10 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
   }
 
   /**
-   * Messages in batches, for those who need the last drop of speed: all that are queued, or the next that come,
-   * `max` at most. One batch costs what one message costs.
-   * @param max above 0; 1,024 unless given
-   * @throws {RangeError | TypeError} `max` is no such number
+   * Messages in batches: all that are queued, or the next to arrive, up to `max`. The fastest way to receive: a batch
+   * costs as much as a single message.
+   * @param max maximum messages per batch, 1 or more; 1,024 by default
+   * @throws {RangeError | TypeError} invalid `max`
    */
   batches(max: number = USUAL_BATCH): BatchesIterator {
     try {
@@ -76,14 +76,14 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
   }
 
   /**
-   * A view of the messages to come that match a filter, with a queue and bounds of its own: those of the client's
-   * options. A message goes to every such view that matches it, as one object, and this view gets what none of them
-   * took. What is in its queue already stays there. Subscribing is another matter.
+   * A view of future messages that match a filter, with its own queue, limited as the client's options say. A message goes
+   * to every view that matches it, as the same object; `client.messages` receives the messages that match none. Messages
+   * already queued stay where they are. A filter does not subscribe.
    *
-   * The view lives until its `return()`, which leaving a `for await` loop calls, too; what it still holds is dropped
-   * then. One that nobody reads fills up: it drops messages, or, with `overflow: 'backpressure'`, holds up all others.
+   * The view lives until its `return()`, which leaving a `for await` loop calls, too; messages left in its queue are then
+   * dropped. A view that nobody reads fills up: it drops messages or, with `overflow: 'backpressure'`, blocks all others.
    * @param wildcard as in `Topic.matches()`, so the first two levels of `$share/name/filter` do not count
-   * @throws {TypeError | RangeError} it is no wildcard
+   * @throws {TypeError | RangeError} invalid wildcard
    */
   filter(wildcard: WildcardLike): MessagesIterator {
     try {
@@ -95,8 +95,8 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
   }
 
   /**
-   * Ends the `next()` calls of this view that are pending. A view that `filter()` made is over then, with all its
-   * iterators and views, and drops what it still holds; another one can be used again, and loses nothing.
+   * Ends the pending `next()` calls of this view. A view made by `filter()` is then over, with all its iterators and views,
+   * and drops its queued messages; any other view can be used again, and loses nothing.
    */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#inbox.leave(this)
@@ -109,7 +109,7 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
   }
 }
 
-/** What `MessagesIterator.batches()` gives: a view of the same queue that takes many messages at once. */
+/** The result of `MessagesIterator.batches()`: a view of the same queue that takes several messages at once. */
 export class BatchesIterator implements AsyncIterableIterator<Message[], undefined> {
   readonly #inbox: Inbox
   readonly #max: number
@@ -121,7 +121,7 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
   }
 
   /**
-   * All messages that are queued, `max` at most, or the next ones that come; never an empty batch.
+   * All queued messages, up to `max`, or the next ones to arrive; never an empty batch.
    * @throws {MqttError} `Disconnected during message iteration`
    */
   next(options?: NextOptions): Promise<IteratorResult<Message[], undefined>> {

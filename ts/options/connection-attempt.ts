@@ -4,6 +4,7 @@ import type { MqttError } from '../mqtt/errors.js'
 export interface ConnectionAttempt {
   /** The broker's host, or the path of its socket. */
   readonly host: string
+  /** The broker's port. */
   readonly port: number
   /** Counts the attempts from 1 since `connect()` was called, or since the connection was lost. */
   readonly number: number

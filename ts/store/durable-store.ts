@@ -34,8 +34,9 @@ export interface DurableStoreStats {
   readonly bytes: number
   /** Messages that were set aside, because the broker ended one connection after the other over them. */
   readonly setAside: number
-  /** Files of records, and their bytes. */
+  /** Files of records. */
   readonly files: number
+  /** Bytes of these files. */
   readonly fileBytes: number
   /** What was found damaged or missing since the store was opened. */
   readonly losses: readonly StoreLoss[]

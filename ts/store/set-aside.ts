@@ -8,9 +8,13 @@ export const SET_ASIDE = 'aside-'
 export interface SetAsideMessage {
   /** The key of its record. */
   readonly key: string
+  /** The topic that it was published to. */
   readonly topic: string
+  /** Its payload. */
   readonly payload: Buffer
+  /** Its QoS: 1 or 2. */
   readonly qos: number
+  /** Whether the broker was to retain it. */
   readonly retain: boolean
 }
 

@@ -22,13 +22,13 @@ export interface HeldBytes {
 
 /** What `Client.stats` shows: a snapshot. Counts go on over all connections of the client. */
 export interface ClientStats extends HeldBytes {
-  /** Messages that came, whatever became of them. */
+  /** Messages received, including those dropped later. */
   readonly messagesReceived: number
-  /** Messages that left: of QoS 1 and 2 when the broker has acknowledged them. */
+  /** Messages sent; at QoS 1 and 2, those that the broker has acknowledged. */
   readonly messagesSent: number
-  /** Bytes of MQTT that came, without those of TLS, WebSocket or a proxy. */
+  /** Bytes of MQTT received, without the overhead of TLS, WebSocket or a proxy. */
   readonly bytesReceived: number
-  /** Bytes of MQTT that left, without those of TLS, WebSocket or a proxy. */
+  /** Bytes of MQTT sent, without the overhead of TLS, WebSocket or a proxy. */
   readonly bytesSent: number
   /** Messages in the queues of `messages` and of its `filter()` views. A message in two of them counts twice. */
   readonly queued: number
@@ -39,11 +39,11 @@ export interface ClientStats extends HeldBytes {
    * when this is asked for, which takes some milliseconds for a million of them.
    */
   readonly queuedBytes: number
-  /** Messages that were dropped because a queue was full. */
+  /** Messages dropped because a queue was full. */
   readonly dropped: number
   /**
-   * QoS 1 and 2 messages that were published and that the broker has not acknowledged yet. Those of an older program
-   * that were not read from the store yet count as one.
+   * Published QoS 1 and 2 messages that the broker has not acknowledged yet. Those that an earlier process left in the
+   * store count as one until they are read.
    */
   readonly inflight: number
   /** Calls of `publish()`, `subscribe()` and `unsubscribe()` whose promises are pending. */
@@ -51,8 +51,8 @@ export interface ClientStats extends HeldBytes {
   /** Connections after the first one. */
   readonly reconnects: number
   /**
-   * Seconds that the broker took for its last answer to PINGREQ, measured off the JavaScript thread; until the first
-   * one, that to CONNECT. PINGREQ is sent when nothing came or nothing left for `keepalive` seconds. Null without a
+   * Seconds from the last PINGREQ to its PINGRESP, or until then from CONNECT to CONNACK, measured off the JavaScript
+   * thread. PINGREQ is sent when nothing was received or nothing was sent for `keepalive` seconds. Null without a
    * connection.
    */
   readonly roundTripTime: number | null
