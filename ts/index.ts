@@ -10,7 +10,12 @@ export type { SubscribeTopic, Subscription } from './calls/subscribe-arguments.j
 export { Client, type ClientOptionsWithPort, type ConnectOptions } from './client/client.js'
 export type { DropEvent, MessageEvent, PublishEvent, StateEvent } from './diagnostics.js'
 export { Message } from './engine/message.js'
-export { type BatchesIterator, MessagesIterator, type NextOptions } from './messages/messages-iterator.js'
+export {
+  type BatchesIterator,
+  type BatchesOptions,
+  MessagesIterator,
+  type NextOptions,
+} from './messages/messages-iterator.js'
 export {
   FifoQueue,
   LifoQueue,

@@ -81,6 +81,11 @@ export class BoundedQueue {
     return this.compaction?.excess(this.fifo ?? []) ?? 0
   }
 
+  /** Whether a message of this size fits. */
+  hasRoomFor(size: number): boolean {
+    return this.queue.length < this.maxMessages && this.counted + size <= this.maxBytes
+  }
+
   /** Takes a message in, if the bounds let it. */
   put(message: Message): void {
     if (this.plain !== null) {
@@ -144,10 +149,6 @@ export class BoundedQueue {
       this.flow.onThrow(error)
     }
     return messages
-  }
-
-  private hasRoomFor(size: number): boolean {
-    return this.queue.length < this.maxMessages && this.counted + size <= this.maxBytes
   }
 
   private keep(message: Message, size: number): void {

@@ -4,6 +4,7 @@ import type { TurnTask } from '../engine/turns.js'
 import { MqttError } from '../mqtt/errors.js'
 import { type Abortable, listen, unlisten } from '../support/abort-signals.js'
 import { type Callable, type CallSite, rejection } from '../support/call-site.js'
+import { clearTimeout, setTimeout } from '../support/clock.js'
 import { BoundedQueue, type QueueBounds } from './bounded-queue.js'
 import { createQueue, FifoQueue, type QueueType } from './queues.js'
 import { type Grant, MessageSource } from './upstream.js'
@@ -16,19 +17,38 @@ type Result = IteratorResult<Message | Message[], undefined>
 
 /** A pending `next()`. */
 class Waiter implements Abortable {
+  /** Until its batch has been gathered long enough. */
+  private gathering: NodeJS.Timeout | null = null
+  private isDue = false
+
   constructor(
     private readonly inbox: Inbox,
     /** Who waits, for `return()`. */
     readonly owner: object,
     /** The largest batch wanted, or 0 for a message alone. */
     readonly batch: number,
-    private readonly signal: AbortSignal | undefined,
+    /** Milliseconds for which a batch that is not full is gathered, from its first message on. */
+    private readonly maxWait: number,
+    private readonly signals: readonly AbortSignal[],
     private readonly site: CallSite | null,
     private readonly resolve: (result: Result | Promise<never>) => void,
     private readonly reject: (reason: unknown) => void,
   ) {
-    if (signal !== undefined) listen(signal, this)
+    for (const signal of signals) listen(signal, this)
     runtime().hold()
+  }
+
+  /** Whether a batch of so many messages is to grow; the time for that runs from now on. */
+  gathers(queued: number): boolean {
+    if (this.maxWait === 0 || this.isDue || queued >= this.batch) return false
+    this.gathering ??= setTimeout(() => this.hurry(), this.maxWait)
+    return true
+  }
+
+  /** The batch, if there is one, is not to grow any further. */
+  hurry(): void {
+    this.isDue = this.gathering !== null
+    if (this.isDue) runtime().turns.add(this.inbox)
   }
 
   settle(result: Result): void {
@@ -55,7 +75,8 @@ class Waiter implements Abortable {
   }
 
   private release(): void {
-    if (this.signal !== undefined) unlisten(this.signal, this)
+    if (this.gathering !== null) clearTimeout(this.gathering)
+    for (const signal of this.signals) unlisten(signal, this)
     runtime().release()
   }
 }
@@ -147,7 +168,8 @@ export class Inbox implements Recipient, TurnTask {
       this.waiters.shift()
       waiter.settle({ value: message, done: false })
     } else {
-      if (queue.length === 0) runtime().turns.add(this)
+      if (queue.length > 0 && !queue.hasRoomFor(message.size)) this.serveEarly(waiter)
+      if (queue.length === 0 || queue.length + 1 === waiter.batch) runtime().turns.add(this)
       queue.put(message)
     }
   }
@@ -185,19 +207,27 @@ export class Inbox implements Recipient, TurnTask {
 
   /**
    * Waits for a message, or with `batch` for a batch of at most as many.
+   * @param maxWait milliseconds for which a batch that is not full is gathered, from its first message on
    * @param entry the public method that is running
    */
-  wait(owner: object, batch: number, signal: AbortSignal | undefined, entry: Callable): Promise<Result> {
+  wait(
+    owner: object,
+    batch: number,
+    maxWait: number,
+    signals: readonly AbortSignal[],
+    entry: Callable,
+  ): Promise<Result> {
     const site = runtime().callSite(entry)
     if (this.queue.length > 0 && this.waiters.length === 0) runtime().turns.add(this)
     return new Promise((resolve, reject) => {
-      this.waiters.push(new Waiter(this, owner, batch, signal, site, resolve, reject))
+      this.waiters.push(new Waiter(this, owner, batch, maxWait, signals, site, resolve, reject))
     })
   }
 
   /** Takes a waiter out of the line. */
   withdraw(waiter: Waiter): void {
     this.waiters.splice(this.waiters.indexOf(waiter), 1)
+    this.serveOthers()
   }
 
   /** What matches a filter goes into a part of its own from now on. */
@@ -252,6 +282,13 @@ export class Inbox implements Recipient, TurnTask {
   /** The connection has a message that waits for so much room. */
   stalled(bytes: number): void {
     this.source.stalled(bytes)
+    if (this.source.isStalled) this.hurry()
+  }
+
+  /** Nothing more comes before what there is has been taken. */
+  private hurry(): void {
+    this.waiters[0]?.hurry()
+    for (const part of this.views?.recipients ?? []) if (part instanceof Inbox) part.hurry()
   }
 
   /** The connection is gone: who waits is told, once there is no message left. */
@@ -270,7 +307,12 @@ export class Inbox implements Recipient, TurnTask {
 
   endTurn(): void {
     this.serve(SERVED_AT_ONCE)
-    if (this.waiters.length > 0 && this.queue.length > 0) runtime().turns.add(this)
+    if (this.waiters.length > 0 && this.queue.length > 0 && !this.isGathering) runtime().turns.add(this)
+  }
+
+  /** Whether the first waiter's batch is to grow; when nothing more can come, what there is is the batch. */
+  private get isGathering(): boolean {
+    return !this.source.hasEnded && this.waiters[0]?.gathers(this.queue.length) === true
   }
 
   /** Gives this part and its own parts up, with what is in their queues. */
@@ -289,12 +331,26 @@ export class Inbox implements Recipient, TurnTask {
     if (left.length === 0) return
     this.waiters = this.waiters.filter((waiter) => !leaves(waiter))
     for (const waiter of left) waiter.settle({ value: undefined, done: true })
+    this.serveOthers()
+  }
+
+  /** Somebody waits no longer, whose batch was perhaps gathered while others waited as well. */
+  private serveOthers(): void {
+    if (this.waiters.length > 0 && this.queue.length > 0) runtime().turns.add(this)
+  }
+
+  /** A message comes for which the queue has no room before the first waiter's batch is taken. */
+  private serveEarly(waiter: Waiter): void {
+    waiter.hurry()
+    if (!this.isGathering) this.serve(1)
   }
 
   /** Gives what is queued to who waits, first come, first served. */
   private serve(most: number): void {
     for (let left = most; left > 0 && this.waiters.length > 0 && this.queue.length > 0; left--) {
-      const waiter = this.waiters.shift() as Waiter
+      const waiter = this.waiters[0] as Waiter
+      if (this.isGathering) return
+      this.waiters.shift()
       try {
         const value = waiter.batch === 0 ? this.take() : this.takeBatch(waiter.batch)
         waiter.settle({ value, done: false })

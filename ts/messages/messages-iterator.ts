@@ -2,7 +2,14 @@ import type { Message } from '../engine/message.js'
 import { Wildcard, type WildcardLike } from '../mqtt/topic.js'
 import type { Callable } from '../support/call-site.js'
 import { fromCaller } from '../support/call-site.js'
-import { checkInteger, checkKeys, checkSignal } from '../support/validate.js'
+import {
+  checkInteger,
+  checkKeys,
+  checkSignal,
+  describeType,
+  rangeError,
+  typeError,
+} from '../support/validate.js'
 import type { Inbox } from './inbox.js'
 
 /** Options of `next()`. */
@@ -15,6 +22,32 @@ export interface NextOptions {
 }
 
 const NEXT_OPTIONS: ReadonlySet<string> = new Set(['signal'])
+
+/** Options of `batches()`. */
+export interface BatchesOptions {
+  /**
+   * Maximum number of messages in a batch, above 0.
+   * @defaultValue 1024
+   */
+  max?: number | undefined
+  /**
+   * Maximum time in seconds that a batch is gathered for if it is not full, from its first message on; 0 turns gathering
+   * off. A batch is complete earlier if the queue is full (`maxQueuedIncomingMessages`, `maxQueuedIncomingBytes`), or if
+   * the connection ends.
+   * @defaultValue 0
+   */
+  maxWait?: number | undefined
+  /**
+   * Ends the iteration: `next()` rejects with its reason, and no message is lost.
+   * @defaultValue none
+   */
+  signal?: AbortSignal | undefined
+}
+
+const BATCHES_OPTIONS: ReadonlySet<string> = new Set(['max', 'maxWait', 'signal'])
+
+/** Seconds: more than a timer can take (2^31 - 1 ms) is an error. */
+const LONGEST_WAIT = 2_147_483
 
 /** A batch's size unless the caller says otherwise. */
 const USUAL_BATCH = 1024
@@ -55,7 +88,9 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
       if (options === undefined && inbox.isReady) {
         return Promise.resolve({ value: inbox.take(), done: false })
       }
-      return nextOf(inbox, this, 0, options, this.next) as Promise<IteratorResult<Message, undefined>>
+      return nextOf(inbox, this, ONE_MESSAGE, options, this.next) as Promise<
+        IteratorResult<Message, undefined>
+      >
     } catch (error) {
       return Promise.reject(error)
     }
@@ -63,13 +98,13 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
 
   /**
    * Messages in batches: all that are queued, or the next to arrive, up to `max`. The fastest way to receive: a batch
-   * costs as much as a single message.
-   * @param max maximum messages per batch, 1 or more; 1,024 by default
-   * @throws {RangeError | TypeError} invalid `max`
+   * costs as much as a single message. With `maxWait`, a batch that is not full is gathered for that long.
+   * @param options the options, or `max` alone
+   * @throws {RangeError | TypeError} an invalid or unknown option
    */
-  batches(max: number = USUAL_BATCH): BatchesIterator {
+  batches(options: number | BatchesOptions = {}): BatchesIterator {
     try {
-      return new BatchesIterator(this.#inbox, checkInteger('max', max, 1, LARGEST_BATCH))
+      return new BatchesIterator(this.#inbox, checkBatches(options))
     } catch (error) {
       throw fromCaller(error, this.batches)
     }
@@ -112,12 +147,12 @@ export class MessagesIterator implements AsyncIterableIterator<Message, undefine
 /** The result of `MessagesIterator.batches()`: a view of the same queue that takes several messages at once. */
 export class BatchesIterator implements AsyncIterableIterator<Message[], undefined> {
   readonly #inbox: Inbox
-  readonly #max: number
+  readonly #wanted: Wanted
 
   /** @internal */
-  constructor(inbox: Inbox, max: number) {
+  constructor(inbox: Inbox, wanted: Wanted) {
     this.#inbox = inbox
-    this.#max = max
+    this.#wanted = wanted
   }
 
   /**
@@ -126,7 +161,7 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
    */
   next(options?: NextOptions): Promise<IteratorResult<Message[], undefined>> {
     try {
-      return nextOf(this.#inbox, this, this.#max, options, this.next) as Promise<
+      return nextOf(this.#inbox, this, this.#wanted, options, this.next) as Promise<
         IteratorResult<Message[], undefined>
       >
     } catch (error) {
@@ -146,31 +181,71 @@ export class BatchesIterator implements AsyncIterableIterator<Message[], undefin
   }
 }
 
-/**
- * @param batch the most messages wanted, or 0 for one alone
- * @throws what a queue of the user's own throws
- */
+/** What a `next()` asks for. */
+interface Wanted {
+  /** The most messages, or 0 for one alone. */
+  readonly max: number
+  /** Milliseconds for which a batch that is not full is gathered. */
+  readonly maxWait: number
+  /** The iterator's own. */
+  readonly signal: AbortSignal | undefined
+}
+
+const ONE_MESSAGE: Wanted = { max: 0, maxWait: 0, signal: undefined }
+
+/** @throws what a queue of the user's own throws */
 function nextOf(
   inbox: Inbox,
   owner: object,
-  batch: number,
+  { max, maxWait, signal: always }: Wanted,
   options: NextOptions | undefined,
   entry: Callable,
 ): Promise<IteratorResult<Message | Message[], undefined>> {
-  let signal: AbortSignal | undefined
+  let once: AbortSignal | undefined
   try {
-    signal = checkNextOptions(options)
+    once = checkNextOptions(options)
   } catch (error) {
     return Promise.reject(fromCaller(error, entry))
   }
-  if (signal?.aborted) return Promise.reject(signal.reason)
-  if (inbox.isReady) {
-    return Promise.resolve({ value: batch === 0 ? inbox.take() : inbox.takeBatch(batch), done: false })
+  if (always?.aborted) return Promise.reject(always.reason)
+  if (once?.aborted) return Promise.reject(once.reason)
+  if (inbox.isReady && (maxWait === 0 || inbox.length >= max)) {
+    return Promise.resolve({ value: max === 0 ? inbox.take() : inbox.takeBatch(max), done: false })
   }
   if (inbox.isOver) return Promise.resolve({ value: undefined, done: true })
   const failure = inbox.failure()
   if (failure !== null) return Promise.reject(fromCaller(failure, entry))
-  return inbox.wait(owner, batch, signal, entry)
+  return inbox.wait(owner, max, maxWait, signalsOf(always, once), entry)
+}
+
+const NO_SIGNALS: readonly AbortSignal[] = []
+
+function signalsOf(always: AbortSignal | undefined, once: AbortSignal | undefined): readonly AbortSignal[] {
+  if (always === undefined) return once === undefined ? NO_SIGNALS : [once]
+  return once === undefined || once === always ? [always] : [always, once]
+}
+
+function checkBatches(options: number | BatchesOptions): Wanted {
+  if (typeof options !== 'object' || options === null) {
+    return { max: checkInteger('max', options, 1, LARGEST_BATCH), maxWait: 0, signal: undefined }
+  }
+  checkKeys('MessagesIterator.batches()', options, BATCHES_OPTIONS)
+  const { max = USUAL_BATCH, maxWait = 0, signal } = options
+  return {
+    max: checkInteger('max', max, 1, LARGEST_BATCH),
+    maxWait: Math.ceil(checkMaxWait(maxWait) * 1000),
+    signal: signal === undefined ? undefined : checkSignal(signal),
+  }
+}
+
+function checkMaxWait(maxWait: unknown): number {
+  if (typeof maxWait !== 'number') {
+    throw typeError(`maxWait must be a number of seconds, not ${describeType(maxWait)}`)
+  }
+  if (!(maxWait >= 0 && maxWait <= LONGEST_WAIT)) {
+    throw rangeError(`maxWait must be a number of seconds from 0 to ${LONGEST_WAIT}, not ${maxWait}`)
+  }
+  return maxWait
 }
 
 function checkNextOptions(options: NextOptions | undefined): AbortSignal | undefined {

@@ -75,6 +75,11 @@ export class MessageSource {
     this.refill()
   }
 
+  /** Whether one does, for which there is none. */
+  get isStalled(): boolean {
+    return this.wanted > 0
+  }
+
   /** A message of this size has come, whatever becomes of it. */
   delivered(size: number): void {
     this.messages++
