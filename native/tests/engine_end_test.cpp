@@ -115,12 +115,15 @@ TEST("end: a broker that falls silent is found out, one that answers is not") {
     }
   });
   const Event closed = silent.closed();
-  CHECK_EQ(closed.words[2], Ending::kKeepalive);
-  CHECK(silent.peer.read_to_end().empty());
-  CHECK(!alive.environment.has_event(alive.connection));
+  const bool is_alive = !alive.environment.has_event(alive.connection);
   alive.submit(alive.publish(1, {}));
   broker.join();
   (void)alive.done(1);
+  CHECK(is_alive);
+  CHECK_EQ(closed.words[2], Ending::kKeepalive);
+  // While it is waited for, the keepalive may call for another one.
+  const Buffer rest = silent.peer.read_to_end();
+  CHECK(rest.empty() || rest == packet(0xc0));
 }
 
 // -- JavaScript ends it --

@@ -39,8 +39,9 @@ TEST("subscribe: one filter, refused or with properties in the answer, is told a
   for (const int version : kVersions) {
     const Note note("version " + std::to_string(version));
     Session session(version);
-    const Buffer tail =
-        version == kMqtt5 ? properties(0x1f, field("no"), 0x26, field("a"), field("b")) : bytes();
+    const Buffer properties_of_refusal =
+        version == kMqtt5 ? bytes(0x1f, field("no"), 0x26, field("a"), field("b")) : bytes();
+    const Buffer tail = version == kMqtt5 ? properties(properties_of_refusal) : bytes();
     session.submit(
         bytes(subscribe_command(session.connection, 1, {{"a", 1}}, no_properties(version)),
               subscribe_command(session.connection, 2, {{"b", 1}}, no_properties(version)),
@@ -50,8 +51,9 @@ TEST("subscribe: one filter, refused or with properties in the answer, is told a
         bytes(packet(0x90, u16(2), tail, 1), packet(0x90, u16(1), tail, 0x80),
               version == kMqtt5 ? packet(0xb0, u16(3), tail, 0x87) : packet(0xb0, u16(3))));
     CHECK_EQ(session.done(2).bytes, bytes(1));
-    CHECK_EQ(session.done(1).bytes, bytes(0x80));
-    CHECK_EQ(session.done(3).bytes, version == kMqtt5 ? bytes(0x87) : bytes());
+    CHECK_EQ(session.done(1).bytes, bytes(0x80, properties_of_refusal));
+    CHECK_EQ(session.done(3).bytes,
+             version == kMqtt5 ? bytes(0x87, properties_of_refusal) : bytes());
     session.close();
   }
 }

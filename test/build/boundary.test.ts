@@ -69,7 +69,10 @@ test('a number that is changed on one side alone is found', (t) => {
 })
 
 test('the addon exports what binding.ts declares', (t) => {
-  const exported = names(read('native/addon/environment.cpp'), /(?:InstanceMethod|exports\.Set)\("(\w+)"/g)
+  const exported = names(
+    read('native/addon/environment.cpp'),
+    /(?:method_of<&Environment::\w+>|exports\.Set)\("(\w+)"/g,
+  )
   t.deepEqual(exported, names(declared('Binding'), FIELDS))
 })
 
