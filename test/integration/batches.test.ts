@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Client, type ClientOptions, type Message, MqttError } from 'aiomqtt'
 import anyTest, { type ExecutionContext, type TestFn } from 'ava'
 import { connected, freshTopic } from '../helpers/client.js'
@@ -96,6 +97,51 @@ for (const options of BOUNDS) {
     t.is(client.stats.dropped, 0)
   })
 }
+
+for (const options of BOUNDS) {
+  const bounds = JSON.stringify(options)
+  test(`a batch that fills the queue does not wait for more, if all of it comes in one go: ${bounds}`, async (t) => {
+    const client = await connected(t, t.context.broker, options)
+    const topic = freshTopic()
+    await client.subscribe(topic, { qos: 1 })
+    const publisher = await connected(t, t.context.broker)
+    const next = client.messages.batches({ maxWait: LONG }).next()
+    const published = [1, 2, 3].map(() => publisher.publish(topic, PAYLOAD, { qos: 1 }))
+    await setImmediate()
+    // Meanwhile they come.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+    t.is((await next).value?.length, 2)
+    await Promise.all(published)
+    t.is(client.stats.dropped, 0)
+  })
+}
+
+for (const overflow of ['drop-newest', 'drop-oldest', 'backpressure'] as const) {
+  test(`a queue that is full already is a batch: ${overflow}`, async (t) => {
+    const client = await connected(t, t.context.broker, { maxQueuedIncomingMessages: 2, overflow })
+    const topic = freshTopic()
+    await client.subscribe(topic, { qos: 1 })
+    const publisher = await connected(t, t.context.broker)
+    for (let i = 0; i < 2; i++) await publisher.publish(topic, '', { qos: 1 })
+    while (client.messages.length < 2) await setImmediate()
+    t.is((await client.messages.batches({ maxWait: LONG }).next()).value?.length, 2)
+  })
+}
+
+test('a view whose batch is gathered is not held up by another one that is full', async (t) => {
+  const client = await connected(t, t.context.broker, {
+    maxQueuedIncomingMessages: 2,
+    overflow: 'backpressure',
+  })
+  const topic = freshTopic()
+  await client.subscribe(`${topic}/#`, { qos: 1 })
+  const publisher = await connected(t, t.context.broker)
+  const view = client.messages.filter(`${topic}/a`)
+  const next = view.batches({ maxWait: LONG }).next()
+  await publisher.publish(`${topic}/a`, '', { qos: 1 })
+  for (let i = 0; i < 3; i++) await publisher.publish(`${topic}/b`, '', { qos: 1 })
+  t.is((await next).value?.length, 1)
+})
 
 test('who comes after one that gathered, and left, is served', async (t) => {
   const { client, publish } = await subscribed(t)

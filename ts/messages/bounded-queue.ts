@@ -86,6 +86,11 @@ export class BoundedQueue {
     return this.queue.length < this.maxMessages && this.counted + size <= this.maxBytes
   }
 
+  /** Whether not even an empty message fits. */
+  get isFull(): boolean {
+    return this.queue.length >= this.maxMessages || this.counted >= this.maxBytes
+  }
+
   /** Takes a message in, if the bounds let it. */
   put(message: Message): void {
     if (this.plain !== null) {

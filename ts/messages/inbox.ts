@@ -45,10 +45,10 @@ class Waiter implements Abortable {
     return true
   }
 
-  /** The batch, if there is one, is not to grow any further. */
+  /** The batch is not to grow any further: there is something in it. */
   hurry(): void {
-    this.isDue = this.gathering !== null
-    if (this.isDue) runtime().turns.add(this.inbox)
+    this.isDue = true
+    runtime().turns.add(this.inbox)
   }
 
   settle(result: Result): void {
@@ -287,7 +287,7 @@ export class Inbox implements Recipient, TurnTask {
 
   /** Nothing more comes before what there is has been taken. */
   private hurry(): void {
-    this.waiters[0]?.hurry()
+    if (this.queue.length > 0) this.waiters[0]?.hurry()
     for (const part of this.views?.recipients ?? []) if (part instanceof Inbox) part.hurry()
   }
 
@@ -312,7 +312,9 @@ export class Inbox implements Recipient, TurnTask {
 
   /** Whether the first waiter's batch is to grow; when nothing more can come, what there is is the batch. */
   private get isGathering(): boolean {
-    return !this.source.hasEnded && this.waiters[0]?.gathers(this.queue.length) === true
+    const { source, queue } = this
+    if (source.hasEnded || source.isStalled || queue.isFull) return false
+    return this.waiters[0]?.gathers(queue.length) === true
   }
 
   /** Gives this part and its own parts up, with what is in their queues. */
