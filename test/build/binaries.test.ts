@@ -2,9 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
+import { allowMinutes } from '../helpers/deadline.js'
 import { node, onlyFile, PackageCopy, platform, root } from './package-copy.js'
-
-const minutes = 60_000
 
 /** Kept between runs, so that node-gyp compiles only what has changed. */
 const gypFolder = join(root, 'build/gyp-test')
@@ -12,14 +11,14 @@ const prebuildFolder = join(root, 'build/prebuild-test')
 const prebuilt = join(prebuildFolder, 'prebuilds', platform)
 
 test.before('prebuildify makes a binary for this platform', (t) => {
-  t.timeout(10 * minutes)
+  allowMinutes(t, 5)
   rmSync(prebuildFolder, { recursive: true, force: true })
   const { status, stdout, stderr } = node(['scripts/prebuildify.mjs', '--out', prebuildFolder])
   t.is(status, 0, stdout + stderr)
 })
 
 test('node-gyp builds the addon from the same sources, without a warning', (t) => {
-  t.timeout(10 * minutes)
+  allowMinutes(t, 5)
   const { status, stdout, stderr } = node(['scripts/build-gyp.mjs', '--folder', gypFolder], {
     env: { ...process.env, CXXFLAGS: '-Werror' },
   })

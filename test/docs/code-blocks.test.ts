@@ -7,7 +7,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { within } from '../helpers/deadline.js'
+import { allowMinutes, within } from '../helpers/deadline.js'
 import { type Block, blocksOf, markdownFiles, root } from '../helpers/markdown.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 
@@ -25,7 +25,7 @@ function nameOf({ file, line }: Block): string {
 }
 
 test.before(async (t) => {
-  t.timeout(300_000)
+  allowMinutes(t, 3)
   await installPackages()
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })

@@ -1,5 +1,15 @@
+import type { ExecutionContext } from 'ava'
+
 /** How many times as slow as usual this machine is: where another processor is emulated. */
 const slowness = Number(process.env.AIOMQTT_TEST_SLOWNESS ?? 1)
+
+/**
+ * Lets a test take so many minutes without a sign of life, in the usual form and in that of `npm run faults`. The whole
+ * run is as patient from then on, also with what hangs: the usual form asks for little.
+ */
+export function allowMinutes(t: ExecutionContext, usual: number, long = usual): void {
+  t.timeout(60_000 * (process.env.AIOMQTT_FAULTS === 'long' ? long : usual))
+}
 
 /**
  * Awaits `promise`, but no longer than `milliseconds`: a test that waits for something which never comes must say

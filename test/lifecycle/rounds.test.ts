@@ -1,4 +1,5 @@
 import test from 'ava'
+import { allowMinutes } from '../helpers/deadline.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 import { Peer } from '../helpers/peer.js'
 import { inProcess } from '../helpers/program.js'
@@ -19,7 +20,7 @@ interface Measures {
 }
 
 test(`${rounds} rounds of connect, publish, disconnect leave memory, handles and descriptors where they were`, async (t) => {
-  t.timeout(600_000)
+  allowMinutes(t, 2, 10)
   const broker = await Mosquitto.start()
   t.teardown(() => broker.stop())
   const { code, output, errors } = await inProcess(

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DurableStore, type StoreLoss } from 'aiomqtt/store'
 import test, { type ExecutionContext } from 'ava'
+import { allowMinutes } from '../helpers/deadline.js'
 import { LogEncoder, SegmentedLog } from '../unit/internals.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { type Contents, contentsOf, isSame, keyOf, randomFrom } from './workload.js'
@@ -97,7 +98,7 @@ function* positions(length: number, seed: number): Generator<number, void> {
 }
 
 test('a byte that was overwritten costs its record, or where that was the length, the rest of its block', async (t) => {
-  t.timeout(1_800_000)
+  allowMinutes(t, 2, 30)
   const { disk, contents, elsewhere } = await filled(40_000, 40)
   let lost = 0
   let most = 0
@@ -138,7 +139,7 @@ test('a damaged payload costs no neighbour', async (t) => {
 })
 
 test('a file that was cut holds what lies before the cut', async (t) => {
-  t.timeout(1_800_000)
+  allowMinutes(t, 2, 30)
   const { disk, contents, elsewhere } = await filled(40_000, 40)
   for (const name of disk.names.filter((each) => each.startsWith('records'))) {
     const bytes = disk.bytes(name)
@@ -159,7 +160,7 @@ test('a file that was cut holds what lies before the cut', async (t) => {
 })
 
 test('a file whose bytes were rotated holds nothing that was not stored, and costs no other file anything', async (t) => {
-  t.timeout(1_800_000)
+  allowMinutes(t, 2, 30)
   for (const fileSize of [40_000, 1_000_000]) {
     const { disk, contents, elsewhere } = await filled(fileSize, 40)
     for (const name of disk.names) {
@@ -177,7 +178,7 @@ test('a file whose bytes were rotated holds nothing that was not stored, and cos
 })
 
 test('bytes that were moved within a file cost what lies between, and nothing before it', async (t) => {
-  t.timeout(1_800_000)
+  allowMinutes(t, 2, 30)
   const { disk, contents, elsewhere } = await filled(40_000, 40)
   const random = randomFrom(4)
   for (const name of disk.names) {

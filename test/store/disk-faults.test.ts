@@ -2,6 +2,7 @@
 // works again when the disk does. The faults lie in a simulated disk below the store.
 
 import test, { type ExecutionContext } from 'ava'
+import { allowMinutes } from '../helpers/deadline.js'
 import { SegmentedLog } from '../unit/internals.js'
 import { type Request, SimulatedDisk, systemError } from './simulated-disk.js'
 import { after, batches, type Contents, contentsOf, isSame } from './workload.js'
@@ -58,7 +59,7 @@ async function run(
 
 for (const code of ['EIO', 'ENOSPC', 'EMFILE', 'EROFS']) {
   test(`${code} for each request once`, async (t) => {
-    t.timeout(300_000)
+    allowMinutes(t, 2, 5)
     const { requests } = await run(t, true, () => null)
     let refused = 0
     for (let number = 0; number < requests; number++) {

@@ -2,6 +2,7 @@
 // no sync had confirmed by then (a bounded number of them, some cut in two), a store is opened on what a power loss leaves.
 
 import test from 'ava'
+import { allowMinutes } from '../helpers/deadline.js'
 import { SegmentedLog } from '../unit/internals.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { after, batches, type Contents, contentsOf, isSame, randomFrom } from './workload.js'
@@ -53,7 +54,7 @@ async function recovered(disk: SimulatedDisk) {
 }
 
 test('sync: true keeps what was acknowledged, whatever a power loss leaves of the rest', async (t) => {
-  t.timeout(600_000)
+  allowMinutes(t, 2, 10)
   for (let seed = 1; seed <= (isLong ? 20 : 1); seed++) {
     const disk = new SimulatedDisk()
     const states = await run(disk, true, seed, isLong ? 150 : 60)
@@ -108,7 +109,7 @@ for (const isSynced of [false, true]) {
 }
 
 test('one power loss after the other, also in the midst of opening', async (t) => {
-  t.timeout(600_000)
+  allowMinutes(t, 2, 10)
   const random = randomFrom(3)
   let disk = new SimulatedDisk()
   let expected: readonly Contents[] = [new Map()]
