@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { setup } from '../../scripts/setup.mjs'
 import { Failure } from '../../scripts/steps.mjs'
+import { chart } from './chart.mjs'
 import { installClients } from './install.mjs'
 import { machine, versions } from './machine.mjs'
 import { withBench } from './measure.mjs'
@@ -102,7 +103,7 @@ async function take({ scenario, client, round }, results, progress, measure) {
   }
 }
 
-function report(run, rows, scenarios, results, { clients, json, markdown }) {
+function report(run, rows, scenarios, results, { clients, json, markdown, chart: picture }) {
   const { processor, cores, memoryGiB, system } = run.machine
   const named = Object.entries(run.versions).filter(([, version]) => version !== null)
   console.log(`\n${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`)
@@ -113,6 +114,10 @@ function report(run, rows, scenarios, results, { clients, json, markdown }) {
   if (results.failures.length > 0) process.exitCode = 1
 
   if (markdown !== undefined) writeFileSync(markdown, `${markdownTable(rows, clients)}\n`)
+  if (picture !== undefined) {
+    writeFileSync(`${picture}.svg`, chart(rows, 'light'))
+    writeFileSync(`${picture}-dark.svg`, chart(rows, 'dark'))
+  }
   if (json !== undefined) {
     const details = scenarios.map(({ id, program, parameters }) => ({ id, program, parameters }))
     const document = { ...run, rows, scenarios: details, figures: results, failures: results.failures }

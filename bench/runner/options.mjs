@@ -13,6 +13,7 @@ export const USAGE = `npm run bench -- [options]
   --engine FILE      the benchmark of the engine without Node; it is built unless given
   --json FILE        writes every figure, with versions, machine and parameters
   --markdown FILE    writes the table as Markdown
+  --chart NAME       draws the main figures: NAME.svg, and NAME-dark.svg
   --list             prints the scenarios and ends
   --help             prints this and ends
 `
@@ -40,6 +41,7 @@ export function parseOptions(args) {
         engine: { type: 'string' },
         json: { type: 'string' },
         markdown: { type: 'string' },
+        chart: { type: 'string' },
         list: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

@@ -11,7 +11,7 @@ const GUIDE = [
   [
     'Start here',
     [
-      ['index', 'Introduction'],
+      ['introduction', 'Introduction'],
       ['connecting', 'Connecting'],
       ['publishing', 'Publishing'],
       ['subscribing', 'Subscribing'],
@@ -73,7 +73,7 @@ const guide = GUIDE.map(([text, pages]) => ({
   text,
   items: pages
     .filter(([page]) => existsSync(join(docs, `${page}.md`)))
-    .map(([page, title]) => ({ text: title, link: page === 'index' ? '/' : `/${page}` })),
+    .map(([page, title]) => ({ text: title, link: `/${page}` })),
 }))
 
 /** The API reference's pages, which typedoc made, in the order of the alphabet. */
@@ -115,7 +115,7 @@ export default defineConfig({
   vite: { build: { chunkSizeWarningLimit: 2_000 } },
   themeConfig: {
     nav: [
-      { text: 'Guide', link: '/', activeMatch: '^/(?!api/)' },
+      { text: 'Guide', link: '/introduction', activeMatch: '^/(?!api/|$)' },
       { text: 'API reference', link: '/api/aiomqtt/', activeMatch: '^/api/' },
       { text: `v${version}`, link: '/changelog' },
     ],
