@@ -3,14 +3,13 @@
 import { writeFileSync } from 'node:fs'
 import { setup } from '../../scripts/setup.mjs'
 import { Failure } from '../../scripts/steps.mjs'
-import { chart } from './chart.mjs'
 import { installClients } from './install.mjs'
 import { machine, versions } from './machine.mjs'
 import { withBench } from './measure.mjs'
 import { findMosquitto, measureWithMosquitto } from './mosquitto.mjs'
 import { provideEngine, providePacer } from './programs.mjs'
 import { Progress } from './progress.mjs'
-import { describeRound, markdownTable, plainTable, rowsOf } from './report.mjs'
+import { describeRound, plainTable, rowsOf, writeForReaders } from './report.mjs'
 import { Results } from './results.mjs'
 
 /** Above this share of the peer's own speed, the peer may be what was measured. */
@@ -103,7 +102,8 @@ async function take({ scenario, client, round }, results, progress, measure) {
   }
 }
 
-function report(run, rows, scenarios, results, { clients, json, markdown, chart: picture }) {
+function report(run, rows, scenarios, results, options) {
+  const { clients, json } = options
   const { processor, cores, memoryGiB, system } = run.machine
   const named = Object.entries(run.versions).filter(([, version]) => version !== null)
   console.log(`\n${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`)
@@ -113,11 +113,7 @@ function report(run, rows, scenarios, results, { clients, json, markdown, chart:
     console.log(`\n${line}`)
   if (results.failures.length > 0) process.exitCode = 1
 
-  if (markdown !== undefined) writeFileSync(markdown, `${markdownTable(rows, clients)}\n`)
-  if (picture !== undefined) {
-    writeFileSync(`${picture}.svg`, chart(rows, 'light'))
-    writeFileSync(`${picture}-dark.svg`, chart(rows, 'dark'))
-  }
+  writeForReaders(rows, options)
   if (json !== undefined) {
     const details = scenarios.map(({ id, program, parameters }) => ({ id, program, parameters }))
     const document = { ...run, rows, scenarios: details, figures: results, failures: results.failures }

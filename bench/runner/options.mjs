@@ -12,8 +12,9 @@ export const USAGE = `npm run bench -- [options]
   --check            a small size without figures: nothing is lost, order is kept
   --engine FILE      the benchmark of the engine without Node; it is built unless given
   --json FILE        writes every figure, with versions, machine and parameters
-  --markdown FILE    writes the table as Markdown
+  --markdown FILE    writes the tables as Markdown
   --chart NAME       draws the main figures: NAME.svg, and NAME-dark.svg
+  --from FILE        measures nothing: --markdown and --chart show the figures of an earlier --json
   --list             prints the scenarios and ends
   --help             prints this and ends
 `
@@ -42,6 +43,7 @@ export function parseOptions(args) {
         json: { type: 'string' },
         markdown: { type: 'string' },
         chart: { type: 'string' },
+        from: { type: 'string' },
         list: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

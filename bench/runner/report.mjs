@@ -1,4 +1,8 @@
-// What a run has found, as rows: on the terminal, as Markdown, and as JSON.
+// What a run has found, as rows: on the terminal, as Markdown, as a picture, and as JSON.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Failure } from '../../scripts/steps.mjs'
+import { chart } from './chart.mjs'
 
 const NAMES = {
   aiomqtt: 'aiomqtt',
@@ -57,18 +61,76 @@ export function plainTable(rows, clients) {
   return [format(heads), rule, ...lines.map(format)].map((line) => line.trimEnd()).join('\n')
 }
 
-/** The table for the README. */
-export function markdownTable(rows, clients) {
-  const heads = ['', 'unit', ...clients.map((client) => NAMES[client]), 'ratio to MQTT.js', 'goal']
-  const aligned = heads.map((_, column) => (column < 2 ? '---' : '---:'))
-  const lines = rows.map((row) => [
-    row.against === undefined ? row.title : `${row.title} (${cell(row, row.against, () => '')})`,
-    row.unit,
-    ...clients.map((client) => cell(row, client, () => '')),
-    row.isMet === false ? `${ratioText(row)} (not met)` : ratioText(row),
-    goalText(row),
-  ])
-  return [heads, aligned, ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n')
+/** Writes what the options ask for: the tables, the picture in two palettes. */
+export function writeForReaders(rows, { clients, markdown, chart: name }) {
+  if (markdown !== undefined) writeFileSync(markdown, `${markdownTables(rows, clients)}\n`)
+  if (name === undefined) return
+  writeFileSync(`${name}.svg`, chart(rows, 'light'))
+  writeFileSync(`${name}-dark.svg`, chart(rows, 'dark'))
+}
+
+/**
+ * The same from the file that `--json` wrote.
+ *
+ * @throws {Failure} it is no such file
+ */
+export function writeFromFile(options) {
+  let rows
+  try {
+    ;({ rows } = JSON.parse(readFileSync(options.from, 'utf8')))
+  } catch (error) {
+    throw new Failure(`--from: ${error.message}`)
+  }
+  if (!Array.isArray(rows)) throw new Failure(`--from: ${options.from} is not what --json writes.`)
+  writeForReaders(rows, options)
+}
+
+/** What belongs together, by the names of the scenarios. */
+const GROUPS = [
+  ['Floods in', /^(?:in-|flood-)/],
+  ['Floods out', /^out-/],
+  ['At an even pace, in, through Mosquitto', /^paced-in-/],
+  ['At an even pace, out, to Mosquitto', /^paced-out-/],
+  ['Round trips, connecting, idle connections', /^(?:round-trip-|connect-|idle)/],
+  ['Floods through Mosquitto', /^mosquitto-/],
+]
+
+/**
+ * The tables for the documentation, narrow enough for a telephone: a group of scenarios each, and for the clients beside
+ * MQTT.js one of their own.
+ */
+function markdownTables(rows, clients) {
+  const tables = GROUPS.map(([heading, isIn]) => {
+    return section(
+      heading,
+      rows.filter(({ scenario }) => isIn.test(scenario)),
+      'mqtt',
+    )
+  })
+  const others = clients.filter((client) => client !== 'aiomqtt' && client !== 'mqtt')
+  const comparable = rows.filter(({ against }) => against === undefined)
+  tables.push(...others.map((client) => section(`Beside ${NAMES[client]}`, comparable, client)))
+  return tables.filter((table) => table !== null).join('\n\n')
+}
+
+/** A heading and a table of those rows that have a figure of this client. */
+function section(heading, rows, client) {
+  const lines = rows
+    .filter(({ figures }) => figures.aiomqtt !== undefined && figures[client] !== undefined)
+    .map((row) => {
+      const other = row.against ?? client
+      const ratio = row.figures.aiomqtt.median / row.figures[other].median
+      const mark = client === 'mqtt' && row.isMet === false ? ` (goal ${goalText(row)})` : ''
+      return [
+        `${row.title} (${row.unit})`,
+        cell(row, 'aiomqtt', () => ''),
+        cell(row, other, () => ''),
+        `${ratio.toFixed(2)} ×${mark}`,
+      ]
+    })
+  if (lines.length === 0) return null
+  const table = [['', 'aiomqtt', NAMES[client], 'ratio'], ['---', '---:', '---:', '---:'], ...lines]
+  return [`### ${heading}`, '', ...table.map((line) => `| ${line.join(' | ')} |`)].join('\n')
 }
 
 function cell(row, client, withSpread) {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -116,6 +116,42 @@ for (const scenario of ['connect-in-turn', 'connect-at-once', 'idle']) {
   })
 }
 
+test.serial('the figures of an earlier run make tables and a picture', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'aiomqtt-bench-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const at = (name: string) => join(folder, name)
+  const row = (scenario: string, metric: string, better: string, ...medians: number[]) => ({
+    ...{ scenario, metric, better, title: scenario, unit: 'unit', goal: 2, isMet: better === 'more' },
+    ratio: (medians[0] as number) / (medians[1] as number),
+    figures: Object.fromEntries(
+      ['aiomqtt', 'mqtt', 'aws-crt'].map((client, i) => [client, { median: medians[i], rounds: [1] }]),
+    ),
+  })
+  const rows = [
+    row('in-qos0', 'messagesPerSecond', 'more', 3_000, 500, 1_000),
+    row('paced-in-2000-qos0', 'processorMicroseconds', 'less', 80, 20, 40),
+  ]
+  await writeFile(at('figures.json'), JSON.stringify({ rows }))
+  const files = ['--markdown', at('tables.md'), '--chart', at('chart')]
+  const { code, output, errors } = await bench(t, '--from', at('figures.json'), ...files)
+  t.is(code, 0, output + errors)
+  const tables = await readFile(at('tables.md'), 'utf8')
+  t.regex(
+    tables,
+    /### Floods in\n\n.*aiomqtt \| MQTT\.js.*\n.*\n\| in-qos0 \(unit\) \| 3,000 \| 500 \| 6\.00 × \|/,
+  )
+  t.regex(
+    tables,
+    /### At an even pace, in.*\n\n.*\n.*\n\| paced-in-2000-qos0 .* \| 80 \| 20 \| 4\.00 × \(goal ≤ 2 ×\) \|/,
+  )
+  t.regex(tables, /### Beside aws-crt\n\n.*\n.*\n.* 3\.00 × \|\n.* 2\.00 × \|/)
+  for (const name of ['chart.svg', 'chart-dark.svg']) {
+    const picture = await readFile(at(name), 'utf8')
+    t.regex(picture, /^<svg [^>]*viewBox/)
+    t.regex(picture, />6\.00 ×<.*>4\.00 ×</s)
+  }
+})
+
 test.serial('every scenario against the peer is tested here', async (t) => {
   const { output } = await bench(t, '--list')
   const listed = output
@@ -138,6 +174,8 @@ for (const [options, message] of [
   [['--only', 'nothing-like-it'], /no scenario has such a name/],
   [['--only', '('], /--only: Invalid regular expression/],
   [['--quick', '--check'], /exclude each other/],
+  [['--from', 'nowhere.json'], /--from: .*nowhere\.json/],
+  [['--from', 'package.json'], /is not what --json writes/],
 ] as const) {
   test.serial(`the benchmarks refuse ${options.join(' ')}`, async (t) => {
     const { code, errors } = await bench(t, ...options)
