@@ -159,7 +159,7 @@ test('any class with put(), get() and length makes queues', (t) => {
 test('what makes no queues is an argument error', (t) => {
   t.throws(() => createQueue(5 as never), {
     instanceOf: TypeError,
-    message: 'queueType must be a class of queues, not number',
+    message: 'queueType must be a queue class, not number',
   })
   t.throws(() => createQueue(Map as never), {
     instanceOf: TypeError,

@@ -1,25 +1,25 @@
 import { describeType, typeError } from '../support/validate.js'
 
 /**
- * What the client asks of a queue of incoming messages. It calls `get()` only while `length` is not zero,
- * and keeps to its bounds itself.
+ * What a queue of incoming messages must provide. The client calls `get()` only while `length` is not zero, and enforces
+ * its bounds itself.
  */
 export interface MessageQueue<T> {
-  /** Takes a message in. */
+  /** Adds a message. */
   put(message: T): void
-  /** Takes the next message out. */
+  /** Removes and returns the next message. */
   get(): T | undefined
-  /** How many are in it. */
+  /** Number of messages in the queue. */
   readonly length: number
 }
 
-/** What {@link PriorityQueue} orders by: a message has its packet identifier, 0 for QoS 0. */
+/** What {@link PriorityQueue} sorts by: the packet identifier of a message, 0 for QoS 0. */
 export interface Ranked {
   /** The packet identifier. */
   readonly mid: number
 }
 
-/** A class of queues, made without arguments: the option `queueType`. */
+/** A queue class whose constructor takes no arguments: the option `queueType`. */
 export type QueueType = new () => MessageQueue<Ranked>
 
 const SMALLEST_RING = 64
@@ -31,19 +31,19 @@ export class FifoQueue<T = Ranked> implements MessageQueue<T> {
   #head = 0
   #length = 0
 
-  /** How many messages are in it. */
+  /** Number of messages in the queue. */
   get length(): number {
     return this.#length
   }
 
-  /** Takes a message in. */
+  /** Adds a message. */
   put(message: T): void {
     if (this.#length === this.#ring.length) this.#resize(this.#length * 2)
     this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = message
     this.#length++
   }
 
-  /** The oldest message, or undefined when there is none. */
+  /** The oldest message, or undefined if there is none. */
   get(): T | undefined {
     if (this.#length === 0) return undefined
     const message = this.#ring[this.#head]
@@ -79,25 +79,25 @@ export class FifoQueue<T = Ranked> implements MessageQueue<T> {
 export class LifoQueue<T = Ranked> implements MessageQueue<T> {
   readonly #stack: T[] = []
 
-  /** How many messages are in it. */
+  /** Number of messages in the queue. */
   get length(): number {
     return this.#stack.length
   }
 
-  /** Takes a message in. */
+  /** Adds a message. */
   put(message: T): void {
     this.#stack.push(message)
   }
 
-  /** The newest message, or undefined when there is none. */
+  /** The newest message, or undefined if there is none. */
   get(): T | undefined {
     return this.#stack.pop()
   }
 }
 
 /**
- * The least message first, by `compare()`: by `mid` as in Python, so that QoS 0 comes first. Override
- * `compare()` for another order. Of messages that compare equal the one that came first leaves first.
+ * The lowest message first, as `compare()` defines it: by `mid`, as in Python, so that QoS 0 comes first. Override
+ * `compare()` for another order. Messages that compare equal leave in the order of their arrival.
  */
 export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T> {
   // Two heaps in step: the messages, and the order of their arrival, which decides between equals.
@@ -105,17 +105,17 @@ export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T>
   readonly #arrivals: number[] = []
   #arrival = 0
 
-  /** How many messages are in it. */
+  /** Number of messages in the queue. */
   get length(): number {
     return this.#heap.length
   }
 
-  /** Negative when `a` leaves before `b`, positive when after it, 0 when their arrival decides. */
+  /** Negative if `a` leaves before `b`, positive if after it, 0 if the order of arrival decides. */
   compare(a: T, b: T): number {
     return a.mid - b.mid
   }
 
-  /** Takes a message in. */
+  /** Adds a message. */
   put(message: T): void {
     const arrival = this.#arrival++
     let hole = this.#heap.length
@@ -133,7 +133,7 @@ export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T>
     }
   }
 
-  /** The least message, or undefined when there is none. */
+  /** The lowest message, or undefined if there is none. */
   get(): T | undefined {
     const least = this.#heap[0]
     const leastArrival = this.#arrivalAt(0)
@@ -196,7 +196,7 @@ export class PriorityQueue<T extends Ranked = Ranked> implements MessageQueue<T>
  */
 export function createQueue<T extends Ranked>(queueType: QueueType): MessageQueue<T> {
   if (typeof queueType !== 'function') {
-    throw typeError(`queueType must be a class of queues, not ${describeType(queueType)}`)
+    throw typeError(`queueType must be a queue class, not ${describeType(queueType)}`)
   }
   const queue: Partial<MessageQueue<Ranked>> = new queueType()
   if (

@@ -4,36 +4,36 @@ import { ReasonCode } from './reason-code.js'
 // Not an import as others: properties that are malformed are an error, too.
 type Properties = import('./properties.js').Properties
 
-/** What went wrong, for programs: the `code` of every {@link MqttError}. */
+/** What went wrong, for programs: the `code` of an {@link MqttError}. */
 export type MqttErrorCode =
   /** Nothing more specific is known. */
   | 'ERR_MQTT_FAILED'
-  /** The time given for an operation was over. */
+  /** The operation timed out. */
   | 'ERR_MQTT_TIMEOUT'
-  /** The connection went while messages were being waited for. */
+  /** The connection ended while the program waited for messages. */
   | 'ERR_MQTT_DISCONNECTED'
-  /** The network said no: `cause` has its own `code`, such as `ECONNREFUSED`. */
+  /** The network failed: `cause` has a `code` of its own, such as `ECONNREFUSED`. */
   | 'ERR_MQTT_TRANSPORT'
-  /** TLS said no: `cause` has its own `code`, such as `CERT_HAS_EXPIRED`. */
+  /** TLS failed: `cause` has a `code` of its own, such as `CERT_HAS_EXPIRED`. */
   | 'ERR_MQTT_TLS'
   /** The engine or the broker answered with a code: `rc`. */
   | 'ERR_MQTT_CODE'
   /** The broker refused the connection: `rc`. */
   | 'ERR_MQTT_CONNECT'
-  /** The option `authentication` had no answer to the broker's challenge: `cause` says why. */
+  /** The option `authentication` failed to answer the broker's challenge: `cause` says why. */
   | 'ERR_MQTT_AUTHENTICATION'
-  /** The client is in use already. */
+  /** The client is already in use. */
   | 'ERR_MQTT_REENTRANT'
-  /** This release does not do that. */
+  /** Not supported by this release. */
   | 'ERR_MQTT_UNSUPPORTED'
-  /** The option `store` said no: `cause` is what it threw. */
+  /** The store failed: `cause` is what it threw. */
   | 'ERR_MQTT_STORE'
   /** Too many connections have ended because of the same message or subscription (`maxDeliveryLosses`): `cause` is the last loss. */
   | 'ERR_MQTT_DELIVERY'
   /** The native addon could not be loaded. */
   | 'ERR_MQTT_ADDON'
 
-/** What an error is made with beside its message. */
+/** Options of an error's constructor. */
 export interface MqttErrorOptions {
   /**
    * The code.
@@ -41,17 +41,17 @@ export interface MqttErrorOptions {
    */
   code?: MqttErrorCode
   /**
-   * The lower error behind this one, with its own `code`.
+   * The error behind this one.
    * @defaultValue none
    */
   cause?: unknown
   /**
-   * HTTP status that a server answered with in place of a WebSocket.
+   * HTTP status with which a server refused the WebSocket.
    * @defaultValue none
    */
   statusCode?: number | undefined
   /**
-   * Properties of the broker's packet with the code.
+   * Properties of the broker's packet that had the code.
    * @defaultValue none
    */
   properties?: Properties | null | undefined
@@ -61,7 +61,7 @@ export interface MqttErrorOptions {
 export class MqttError extends Error {
   /** The kind of error, for programs: `ERR_MQTT_TIMEOUT`. */
   readonly code: MqttErrorCode
-  /** The status that an HTTP server answered with in place of a WebSocket: 401, 404. Only there if one did. */
+  /** HTTP status with which a server refused the WebSocket, such as 401; absent otherwise. */
   declare readonly statusCode?: number
 
   constructor(message = '', options: MqttErrorOptions = {}) {
@@ -73,19 +73,19 @@ export class MqttError extends Error {
   }
 }
 
-/** An error with a code: a {@link ReasonCode} of the broker's, or a number of the engine's. */
+/** An error with a code: a {@link ReasonCode} from the broker, or a number from the engine. */
 export class MqttCodeError extends MqttError {
-  /** The code, or null when there is none. */
+  /** The code, or null if there is none. */
   readonly rc: number | ReasonCode | null
   /**
    * What the broker said beside its code: the properties of the CONNACK, PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK or
-   * DISCONNECT that failed (Reason String, User Properties, Server Reference). Null if it said nothing, and on MQTT 3.x.
+   * DISCONNECT that failed (Reason String, User Properties, Server Reference). Null if there were none, and on MQTT 3.x.
    */
   declare readonly properties: Properties | null
 
   /**
-   * @param rc the code that the message is made of
-   * @param text the message after the code when `rc` is null; otherwise the code says it all
+   * @param rc the code; the message is made from it
+   * @param text the message after the code if `rc` is null
    */
   constructor(rc: number | ReasonCode | null, text = '', options: MqttErrorOptions = {}) {
     super(describeCode(rc, text), { ...options, code: options.code ?? 'ERR_MQTT_CODE' })
@@ -102,7 +102,7 @@ export class MqttConnectError extends MqttCodeError {
   }
 }
 
-/** `connect()` of a client that is in use already. */
+/** `connect()` was called on a client that is already in use. */
 export class MqttReentrantError extends MqttError {
   constructor(
     message = 'The client context manager is reusable, but not reentrant',
