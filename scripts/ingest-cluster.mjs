@@ -5,19 +5,22 @@ import { compileTests } from './ava.mjs'
 import { setup } from './setup.mjs'
 import { at, main } from './steps.mjs'
 
-await main(() => {
-  setup({ servers: ['mosquitto', 'postgresql', 'nats-server'] })
-  // It starts its servers as the tests do.
-  compileTests()
-  const child = spawn(
-    process.execPath,
-    [at('examples/ingest-cluster/staging/main.mjs'), ...process.argv.slice(2)],
-    { stdio: 'inherit' },
-  )
-  // The terminal sends Ctrl-C to both; the example decides what it means.
-  process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
-  child.on('exit', (code, signal) => {
-    process.exitCode = code ?? (signal ? 1 : 0)
-  })
-})
+await main(
+  () => {
+    setup({ servers: ['mosquitto', 'postgresql', 'nats-server'] })
+    // It starts its servers as the tests do.
+    compileTests()
+    const child = spawn(
+      process.execPath,
+      [at('examples/ingest-cluster/staging/main.mjs'), ...process.argv.slice(2)],
+      { stdio: 'inherit' },
+    )
+    // The terminal sends Ctrl-C to both; the example decides what it means.
+    process.on('SIGINT', () => {})
+    process.on('SIGTERM', () => child.kill('SIGTERM'))
+    child.on('exit', (code, signal) => {
+      process.exitCode = code ?? (signal ? 1 : 0)
+    })
+  },
+  { hasOwnHelp: true },
+)

@@ -135,12 +135,37 @@ export function isMain(url) {
   return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url)
 }
 
-/** Runs a script's main function, and turns failures into a message and exit code 1. */
-export async function main(action) {
+/**
+ * Runs a script's main function, and turns failures into a message and exit code 1. With `--help` it prints what the
+ * comment at the script's head says instead.
+ *
+ * @param {() => unknown} action
+ * @param {{ hasOwnHelp?: boolean }} [options] `hasOwnHelp`: `action` answers `--help` itself
+ */
+export async function main(action, { hasOwnHelp = false } = {}) {
   try {
-    await action()
+    if (!hasOwnHelp && process.argv.includes('--help')) console.log(headOf(process.argv[1]))
+    else await action()
   } catch (error) {
-    console.error(error instanceof Failure ? `\n${error.message}` : error)
+    console.error(describe(error))
     process.exitCode = 1
   }
+}
+
+/** The comment that a script begins with. */
+function headOf(script) {
+  const lines = readFileSync(script, 'utf8').split('\n')
+  return lines
+    .slice(
+      0,
+      lines.findIndex((line) => !line.startsWith('//')),
+    )
+    .map((line) => line.slice(3))
+    .join('\n')
+}
+
+function describe(error) {
+  if (error instanceof Failure) return `\n${error.message}`
+  if (error.code?.startsWith('ERR_PARSE_ARGS_')) return `\n${error.message}\n--help says what there is.`
+  return error
 }
