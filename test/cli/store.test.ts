@@ -100,6 +100,42 @@ test('aiomqtt store drops what was set aside, and nothing else', async (t) => {
   await store.close()
 })
 
+test('aiomqtt store drops from a store that is damaged, what is damaged included', async (t) => {
+  const directory = await filled(t)
+  const store = new DurableStore(directory)
+  await store.batch([[asideOf(7), Buffer.from('nonsense')]])
+  await store.batch([[keyOf(8), message('a/d', Buffer.from('behind it'))]])
+  await store.close()
+  const bytes = readFileSync(join(directory, 'records'))
+  bytes[bytes.indexOf('text')] = 0
+  const aside = bytes.indexOf(asideOf(6)) + 1000
+  bytes[aside] = (bytes[aside] as number) ^ 1
+  writeFileSync(join(directory, 'records'), bytes)
+
+  const gone = await runCommand(t, ['store', directory, 'drop', asideOf(6)])
+  t.is(gone.code, 1)
+  t.regex(
+    gone.errors,
+    /^Error: There is no record aside-\d+ that can be read\..* repair removes what is left/m,
+  )
+  for (const key of [asideOf(5), asideOf(7)]) {
+    const { code, output, errors } = await runCommand(t, ['store', directory, 'drop', key])
+    t.is(code, 0, errors)
+    t.is(String(output), '1 message dropped\n')
+    t.regex(errors, /^Warning: \d+ bytes at \d+ of records(-\d+)? are damaged/)
+  }
+  t.is(String((await runCommand(t, ['store', directory, 'drop'])).output), '0 messages dropped\n')
+  const verified = await runCommand(t, ['store', directory, 'verify'])
+  t.is(verified.code, 1, 'what is damaged is still told')
+
+  const again = new DurableStore(directory)
+  t.teardown(() => again.close())
+  const found: string[] = []
+  for await (const [key] of again.load()) found.push(key)
+  t.deepEqual(found, ['in-00012', ...[2, 3, 4, 8].map(keyOf)])
+  t.is(again.stats.setAside, 0)
+})
+
 test('what was set aside is counted, listed and dropped by the library, too', async (t) => {
   const store = new DurableStore(await filled(t))
   t.teardown(() => store.close())

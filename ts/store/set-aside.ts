@@ -20,7 +20,8 @@ export interface SetAsideMessage {
 
 /**
  * The messages that a client has set aside in its store, the oldest first. They are not sent any more, and stay until
- * they are dropped.
+ * they are dropped. One that is damaged is left out; `stats.setAside` of a `DurableStore` counts it, and `dropSetAside()`
+ * or `npx aiomqtt store` drops it.
  *
  * @param store a store that no client is about to load
  */

@@ -7,7 +7,7 @@ import { DurableStore, describeLoss } from '../../store/durable-store.js'
 import { type InspectedRecord, repairStore, StoreInspector } from '../../store/inspector.js'
 import type { PublishRecord } from '../../store/message-record.js'
 import type { StoreLoss } from '../../store/recovery.js'
-import { dropSetAside } from '../../store/set-aside.js'
+import { dropSetAside, SET_ASIDE } from '../../store/set-aside.js'
 import { runAction } from '../action.js'
 import { CommandError } from '../command-error.js'
 import { Moment, messageLine } from '../message-json.js'
@@ -75,7 +75,14 @@ async function readAll(
   }
   tell(store.losses)
   const [missing] = wanted
-  if (missing !== undefined) throw new CommandError(`There is no record ${missing}.`)
+  if (missing !== undefined) throw noRecord(missing, directory, store.losses)
+}
+
+function noRecord(key: string, directory: string, losses: readonly StoreLoss[]): CommandError {
+  if (losses.length === 0) return new CommandError(`There is no record ${key}.`)
+  return new CommandError(
+    `There is no record ${key} that can be read. If it is among what is damaged, it is not sent; aiomqtt store ${directory} repair removes what is left of it.`,
+  )
 }
 
 async function count(directory: string, _keys: readonly string[], output: Output): Promise<void> {
@@ -122,8 +129,9 @@ async function repair(directory: string, _keys: readonly string[], output: Outpu
 async function drop(directory: string, keys: readonly string[], output: Output): Promise<void> {
   // Only what is there can be dropped, and only from a store that is there.
   const found: string[] = []
-  await readAll(directory, keys, ({ kind, key }) => {
-    if (kind === 'set aside') found.push(key)
+  await readAll(directory, keys, ({ key }) => {
+    // Whether the message itself can be read does not matter any more.
+    if (key.startsWith(SET_ASIDE)) found.push(key)
     else if (keys.length > 0) throw new CommandError(`${key} is not a message that was set aside.`)
   })
   await using store = new DurableStore(directory, { sync: true })
