@@ -52,6 +52,9 @@ class ApiHalf {
   [[nodiscard]] bool take_repeated(const PahoPacket& packet) noexcept {
     return outbound_.take_repeated(packet);
   }
+  [[nodiscard]] std::uint32_t take_departing(const PahoPacket& packet) noexcept {
+    return outbound_.take_departing(packet);
+  }
 
  private:
   [[nodiscard]] Submitted submit_release(CommandView command, std::vector<Outbound::Done>& done);

@@ -13,8 +13,6 @@ thread_local bool this_is_the_api_thread = false;
 // So many bytes of commands are run before Paho works on them, so that the first leave early.
 constexpr std::size_t kBytesBeforePaho = 256 * 1024;
 
-constexpr std::size_t kReportedEarly = 16;
-
 }  // namespace
 
 bool ApiThread::is_current() noexcept { return this_is_the_api_thread; }
@@ -188,7 +186,7 @@ void ApiThread::close(const std::shared_ptr<Connection>& connection, CommandView
     } else {
       connection->api().disconnect(reason, properties);
     }
-    connection->output().flush();
+    flush(*connection);
     // What was done before is told before the end is.
     note_done(connection);
     flush();
@@ -210,14 +208,21 @@ void ApiThread::note_done(const std::shared_ptr<Connection>& connection) {
   } else {
     reports_.push_back({connection, std::exchange(done_, {})});
   }
-  // A caller with many under way is to make the next ones meanwhile.
-  if (reports_.back().done.size() >= kReportedEarly) report();
 }
 
 void ApiThread::flush() {
-  for (const auto& connection : unflushed_) connection->output().flush();
-  unflushed_.clear();
   report();
+  for (const auto& connection : unflushed_) flush(*connection);
+  unflushed_.clear();
+}
+
+void ApiThread::flush(Connection& connection) noexcept {
+  connection.output().flush();
+  try {
+    connection.state().tell_departed();
+  } catch (const std::bad_alloc&) {
+    note_short(connection);
+  }
 }
 
 void ApiThread::report() {

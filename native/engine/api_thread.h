@@ -70,11 +70,11 @@ class ApiThread {
   void close(const std::shared_ptr<Connection>& connection, CommandView command);
   // Paho is in the middle of no packet meanwhile.
   void let_go(Connection& connection);
-  // What is over already is told after the next flush: a caller that hears of it knows that the
-  // bytes have gone to the kernel, or as far as the kernel takes them.
+  // What Paho refused or was withdrawn.
   void note_done(const std::shared_ptr<Connection>& connection);
   void report();
   void flush();
+  void flush(Connection& connection) noexcept;
 
   IoThread& io_;
   Connections& connections_;

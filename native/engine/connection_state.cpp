@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/records.h"
 #include "engine/session_bytes.h"
 
 namespace aiomqtt {
@@ -20,6 +21,15 @@ ConnectionState::ConnectionState(std::uint32_t its_number, const ConnectionOptio
                                          : nullptr) {
   inbox->note_begun();
   if (options.awaits_credit) (void)credit.grant(0, 0);
+}
+
+void ConnectionState::tell_departed() {
+  if (!output.has_departed()) return;
+  // Locked first, so that what one thread has taken is told before what another one takes.
+  Inbox::Writer writer(*inbox);
+  for (const std::uint32_t operation : output.take_departed()) {
+    writer.append(make_record(event::kDone, number, operation));
+  }
 }
 
 }  // namespace aiomqtt

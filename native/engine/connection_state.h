@@ -1,5 +1,6 @@
 // What both halves of a connection touch, and any other thread may: each member is constant or
-// atomic, or guards itself with a lock of its own, within which nothing but that member is called.
+// atomic, or guards itself with a lock of its own, within which nothing but that member is called;
+// the inbox's alone may be held while another is taken.
 #pragma once
 
 #include <atomic>
@@ -47,6 +48,8 @@ struct ConnectionState {
   // CLOSED was told: what comes after is not heard.
   std::atomic<bool> ended{false};
 
+  // Tells of the publishes that have left since it was last called. After what may have flushed.
+  void tell_departed();
   void note_closing() noexcept {
     closing = true;
     output.end_replies();

@@ -131,9 +131,12 @@ void Engine::write(const std::shared_ptr<Connection>& connection, PahoPacket& pa
   if (on_api_thread && connection->api().take_repeated(packet)) packet.head[0] |= kDup;
   const bool is_pubrel = packet.head[0] >> 4 == packet::kPubrel;
   if (!on_api_thread && is_pubrel && connection->io().keeps_pubrel()) return;
+  const std::uint32_t departing = on_api_thread ? connection->api().take_departing(packet) : 0;
   const auto& [first, second, third, fourth] = packet.rest;
   const bool must_flush = connection->output().append(
-      {Bytes(packet.head), first, second, third, fourth}, std::move(packet.shared));
+      {Bytes(packet.head), first, second, third, fourth}, std::move(packet.shared), departing);
+  // A caller with many under way is to make the next ones meanwhile.
+  if (departing != 0) connection->state().tell_departed();
   if (!must_flush) return;
   if (on_api_thread) {
     api_.note_unflushed(connection);

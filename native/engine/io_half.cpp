@@ -296,6 +296,7 @@ void IoHalf::take_leave(const Ending& ending) {
 void IoHalf::end(const Ending& ending) {
   if (state_.ended.exchange(true)) return;
   try {
+    state_.tell_departed();
     tell_ended(ending);
   } catch (const std::bad_alloc&) {
     state_.ended = false;

@@ -362,6 +362,7 @@ void IoThread::on_stream(const std::shared_ptr<Connection>& connection, std::uin
   if ((ready & Poller::kWritable) != 0) {
     Output& output = connection->output();
     output.on_writable();
+    connection->state().tell_departed();
     if (!output.owes_replies()) resume(connection, IoHalf::kByReplies);
     if (half.ends_when_empty && (output.empty() || output.error() != 0)) {
       end(connection, {});

@@ -87,6 +87,15 @@ bool Outbound::take_repeated_from(const PahoPacket& packet) noexcept {
   return true;
 }
 
+// Paho writes what it was handed in that order, on this thread, before it is handed more.
+std::uint32_t Outbound::take_departing_from(const PahoPacket& packet) noexcept {
+  const std::uint8_t first = packet.head[0];
+  if (first >> 4 != packet::kPublish || (first & 0b0110) != 0) return 0;
+  const std::uint32_t operation = departing_.front();
+  departing_.pop_front();
+  return operation;
+}
+
 void Outbound::send(CommandView command, const SharedBuffer& payload, std::vector<Done>& done) {
   if (command.kind() == command::kPublish) {
     if (!is_acknowledged_publish(command)) {
@@ -141,7 +150,7 @@ void Outbound::send_publish(CommandView command, const SharedBuffer& payload,
     if (qos > 0) limits_.give_back_place();
     done.push_back({command.operation(), refusal_code(rc)});
   } else if (qos == 0) {
-    done.push_back({command.operation(), 0});
+    departing_.push_back(command.operation());
   } else if (repeated) {
     repeated_.push_back(next_identifier_);
   }

@@ -60,6 +60,11 @@ class Outbound {
   void submit(CommandView command, const SharedBuffer& payload, std::vector<Done>& done);
   // Sends what may be sent now of what waited. False: there may be more, once Paho has worked.
   [[nodiscard]] bool feed(std::vector<Done>& done);
+  // The publish of QoS 0 that Paho is writing just now, if `packet` is one; else 0. It is over when
+  // it has left (Output). Told once.
+  [[nodiscard]] std::uint32_t take_departing(const PahoPacket& packet) noexcept {
+    return departing_.empty() ? 0 : take_departing_from(packet);
+  }
   // Nothing more will be sent.
   void stop() noexcept;
 
@@ -83,6 +88,7 @@ class Outbound {
   [[nodiscard]] Bytes with_alias(Bytes properties, std::uint16_t alias);
   void send_subscription(CommandView command, std::vector<Done>& done);
   [[nodiscard]] bool take_repeated_from(const PahoPacket& packet) noexcept;
+  [[nodiscard]] std::uint32_t take_departing_from(const PahoPacket& packet) noexcept;
   void withdraw(std::uint32_t operation, std::vector<Done>& done);
   void keep(WaitingCommands& queue, CommandView command, const SharedBuffer& payload);
   WaitingCommands::Waiting take(WaitingCommands& queue);
@@ -94,8 +100,9 @@ class Outbound {
   WaitingCommands for_stream_;
   WaitingCommands for_window_;
   Operation next_operation_;
-  std::uint16_t next_identifier_ = 0;   // the caller's choice, or 0
-  std::deque<std::uint16_t> repeated_;  // submitted with DUP and not yet written, in order
+  std::uint16_t next_identifier_ = 0;    // the caller's choice, or 0
+  std::deque<std::uint16_t> repeated_;   // submitted with DUP and not yet written, in order
+  std::deque<std::uint32_t> departing_;  // of QoS 0 and not yet written, in order
   TopicAliases aliases_;
   RawBuffer with_alias_;
 };

@@ -25,9 +25,27 @@ bool Output::append(std::initializer_list<Bytes> parts) {
   return append_locked(parts);
 }
 
-bool Output::append(std::initializer_list<Bytes> parts, SharedBuffer last) {
+bool Output::append(std::initializer_list<Bytes> parts, SharedBuffer last,
+                    std::uint32_t departing) {
   const std::lock_guard lock(mutex_);
-  return append_locked(parts, std::move(last));
+  return append_locked(parts, std::move(last), departing);
+}
+
+bool Output::has_departed() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return !departures_.empty() && departures_.front().at <= left_locked();
+}
+
+std::vector<std::uint32_t> Output::take_departed() {
+  const std::lock_guard lock(mutex_);
+  const auto end = std::find_if(
+      departures_.begin(), departures_.end(),
+      [left = left_locked()](const Departure& departure) { return departure.at > left; });
+  std::vector<std::uint32_t> departed;
+  departed.reserve(static_cast<std::size_t>(end - departures_.begin()));
+  for (auto at = departures_.begin(); at != end; ++at) departed.push_back(at->operation);
+  departures_.erase(departures_.begin(), end);
+  return departed;
 }
 
 bool Output::reply(Bytes bytes) {
@@ -60,19 +78,24 @@ void Output::end_replies() noexcept {
   replies_ended_ = true;
 }
 
-bool Output::append_locked(std::initializer_list<Bytes> parts, SharedBuffer last) {
+bool Output::append_locked(std::initializer_list<Bytes> parts, SharedBuffer last,
+                           std::uint32_t departing) {
   if (!stream_ || error() != 0) return false;
   std::size_t added = 0;
   for (const Bytes part : parts) added += part.size();
   // What may fail for want of memory comes first: all is appended or nothing.
   buffer_.make_room(added);
+  if (departing != 0) {
+    departures_.push_back({departing, appended_ + added + (last ? last->size() : 0)});
+  }
   if (last) shared_.push_back({last, buffer_.size() + added, 0});
   for (const Bytes part : parts) buffer_.append(part);
   if (last) added += last->size();
   size_ += added;
   appended_ += added;
   if (size() >= kFlushSize && !waits_writable_) flush_locked();
-  if (unflushed_ || empty()) return false;
+  // Nothing is left to flush, but something to tell, when all of it has left just now.
+  if (unflushed_ || (empty() && departures_.empty())) return false;
   unflushed_ = true;
   return true;
 }
@@ -86,7 +109,7 @@ Bytes Output::front_locked() const noexcept {
 
 void Output::drop_front_locked(std::size_t count) noexcept {
   size_ -= count;
-  const std::uint64_t left = appended_ - size();
+  const std::uint64_t left = left_locked();
   while (!replies_.empty() && replies_.front().from < left) {
     Replies& first = replies_.front();
     const std::uint64_t to = std::min(first.to, left);
@@ -104,6 +127,7 @@ void Output::drop_front_locked(std::size_t count) noexcept {
 }
 
 void Output::forget_locked() noexcept {
+  while (!departures_.empty() && departures_.back().at > left_locked()) departures_.pop_back();
   if (buffer_.capacity() > kHighWater) buffer_ = {};
   buffer_.clear();
   shared_.clear();

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "mqtt/raw_buffer.h"
 #include "mqtt/wire.h"
@@ -37,8 +38,13 @@ class Output {
   // True when this is the first of what waits to be flushed: the caller sees to it that flush()
   // follows. Dropped once the stream is gone or failed.
   [[nodiscard]] bool append(std::initializer_list<Bytes> parts);
-  // The same, with a last part that is shared instead of copied.
-  [[nodiscard]] bool append(std::initializer_list<Bytes> parts, SharedBuffer last);
+  // The same, with a last part that is shared instead of copied, unless it is null. `departing`: an
+  // operation that is over when the kernel has its last byte; 0: none.
+  [[nodiscard]] bool append(std::initializer_list<Bytes> parts, SharedBuffer last,
+                            std::uint32_t departing = 0);
+  [[nodiscard]] bool has_departed() const noexcept;
+  // Operations of which the kernel has all bytes, in their order, each told once.
+  [[nodiscard]] std::vector<std::uint32_t> take_departed();
   // The same for what answers the broker: acknowledgements and PINGREQ. Refused after
   // end_replies(), because nothing may follow DISCONNECT [MQTT-3.14.4-1].
   [[nodiscard]] bool reply(Bytes bytes);
@@ -87,14 +93,23 @@ class Output {
     std::size_t sent = 0;
   };
 
+  // An operation, and how many bytes will have left when its last one has.
+  struct Departure {
+    std::uint32_t operation = 0;
+    std::uint64_t at = 0;
+  };
+
   // Which of the bytes that were ever appended are replies.
   struct Replies {
     std::uint64_t from = 0;
     std::uint64_t to = 0;
   };
 
-  [[nodiscard]] bool append_locked(std::initializer_list<Bytes> parts, SharedBuffer last = {});
+  [[nodiscard]] bool append_locked(std::initializer_list<Bytes> parts, SharedBuffer last = {},
+                                   std::uint32_t departing = 0);
   void note_replies_locked(std::size_t count);
+  // Of all that were ever appended.
+  [[nodiscard]] std::uint64_t left_locked() const noexcept { return appended_ - size(); }
   // What comes next; empty when nothing waits.
   [[nodiscard]] Bytes front_locked() const noexcept;
   void drop_front_locked(std::size_t count) noexcept;
@@ -110,6 +125,7 @@ class Output {
   RawBuffer buffer_;
   std::size_t head_ = 0;
   std::deque<Shared> shared_;
+  std::deque<Departure> departures_;
   std::deque<Replies> replies_;  // those that have not left
   std::uint64_t replies_size_ = 0;
   std::uint64_t appended_ = 0;  // bytes, ever

@@ -49,6 +49,45 @@ TEST("congestion: a peer that does not read for a while gets everything, intact 
   session.close();
 }
 
+TEST("congestion: a publish of QoS 0 is over when the kernel has its last byte, not before") {
+  Session session(options_for({}, kMqtt311), {}, narrow());
+  constexpr std::size_t kSize = 20'000'000;
+  session.submit(bytes(session.publish(1, fields_of("a", bytes("small"), 0)),
+                       session.publish(2, fields_of("a", patterned(2, kSize), 0)),
+                       session.publish(3, fields_of("a", bytes("behind"), 0)),
+                       session.publish(4, fields_of("a", bytes("of QoS 1"), 1))));
+  CHECK_EQ(session.done(1).words[5], 0U);
+  session.peer.expect(packet(0x30, field("a"), "small"));
+  CHECK(!session.environment.has_event(session.connection));
+  session.peer.expect(packet(0x30, field("a"), patterned(2, kSize)));
+  session.peer.expect(packet(0x30, field("a"), "behind"));
+  CHECK_EQ(session.done(2).words[5], 0U);
+  CHECK_EQ(session.done(3).words[5], 0U);
+  (void)session.peer.read_packet();
+  session.peer.send(packet(0x40, u16(1)));
+  CHECK_EQ(session.done(4).words[5], 0U);
+  session.close();
+}
+
+TEST("congestion: a publish of QoS 0 that the kernel has taken is told before the end") {
+  for (int round = 0; round < 50; ++round) {
+    Session session;
+    session.submit(session.publish(1, fields_of("a", bytes("last"), 0)));
+    session.peer.expect(packet(0x30, field("a"), "last"));
+    session.peer.close();
+    CHECK_EQ(session.done(1).words[5], 0U);
+    (void)session.closed();
+  }
+}
+
+TEST("congestion: a publish of QoS 0 that has not left is not told when the connection ends") {
+  Session session(options_for({}, kMqtt311), {}, narrow());
+  session.submit(session.publish(1, fields_of("a", patterned(1, 20'000'000), 0)));
+  (void)session.peer.read_bytes(16);
+  session.peer.reset();
+  (void)session.closed();
+}
+
 TEST("congestion: both sides send without reading for a while, and nothing is lost or stuck") {
   Session session(options_for({}, kMqtt311), {}, narrow());
   constexpr std::uint32_t kPublishes = 2'000;

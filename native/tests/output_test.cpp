@@ -105,6 +105,61 @@ TEST("output: shared parts are let go of when writing fails, and when the stream
   CHECK(watched.expired());
 }
 
+TEST("output: an operation has departed when the stream has its last byte, told once, in order") {
+  using Operations = std::vector<std::uint32_t>;
+  for (std::size_t piece = 1; piece < 12; ++piece) {
+    const Note note("pieces of " + std::to_string(piece));
+    Sending sending;
+    const std::size_t sizes[] = {3, 6, 8};
+    sending.script.writes = {0};
+    CHECK(sending.output.append({bytes("abc")}, nullptr, 7));
+    CHECK(!sending.output.append({bytes("d")}, std::make_shared<RawBuffer>(2), 8));
+    CHECK(!sending.output.append({bytes("gh")}, nullptr, 9));
+    (void)sending.output.append({bytes("nobody's")});
+    sending.output.flush();
+    CHECK(!sending.output.has_departed());
+    CHECK(sending.output.take_departed().empty());
+    for (std::size_t told = 0; !sending.output.empty();) {
+      sending.script.writes = {piece, 0};
+      sending.output.on_writable();
+      const std::uint64_t left = sending.output.total_sent();
+      Operations expected;
+      for (; told < 3 && sizes[told] <= left; ++told)
+        expected.push_back(static_cast<std::uint32_t>(7 + told));
+      CHECK_EQ(sending.output.has_departed(), !expected.empty());
+      CHECK(sending.output.take_departed() == expected);
+      CHECK(sending.output.take_departed().empty());
+    }
+  }
+}
+
+TEST("output: what left without a flush of the caller's asks for one all the same, to be told") {
+  Sending sending;
+  CHECK(sending.output.append({Buffer(Output::kFlushSize)}, nullptr, 5));
+  CHECK(sending.output.empty());
+  CHECK(sending.output.take_departed() == std::vector<std::uint32_t>{5});
+  CHECK(!sending.output.append({Buffer(Output::kFlushSize)}));
+}
+
+TEST("output: what writing fails for, and what the stream is taken away from, does not depart") {
+  for (const bool fails : {true, false}) {
+    Sending sending;
+    sending.script.writes = {3, 0};
+    (void)sending.output.append({bytes("abc")}, nullptr, 1);
+    (void)sending.output.append({bytes("def")}, nullptr, 2);
+    sending.output.flush();
+    if (fails) {
+      sending.script.write_error = EPIPE;
+      sending.output.on_writable();
+    } else {
+      (void)sending.output.detach();
+    }
+    CHECK(sending.output.take_departed() == std::vector<std::uint32_t>{1});
+    CHECK(!sending.output.append({bytes("ghi")}, nullptr, 3));
+    CHECK(!sending.output.has_departed());
+  }
+}
+
 TEST("output: only the first append since the last flush asks for one") {
   Sending sending;
   CHECK(sending.append(bytes("a")));

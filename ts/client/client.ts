@@ -207,8 +207,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Publishes a message. Resolves at QoS 0 when the message has been handed to the socket, at QoS 1 and 2 when the broker
-   * has acknowledged it. The payload may be changed as soon as this method has returned.
+   * Publishes a message. Resolves at QoS 0 when the operating system has taken its last byte, at QoS 1 and 2 when the
+   * broker has acknowledged it. Over a WebSocket, a proxy or another stream in JavaScript, QoS 0 resolves when its last
+   * byte is on its way to that stream. The payload may be changed as soon as this method has returned.
    * @throws {TypeError | RangeError} an argument is wrong
    * @throws {MqttCodeError} `[code:4]` not connected, `[code:15]` `maxQueuedOutgoingMessages` are unacknowledged,
    *   the broker's reason for its refusal (MQTT 5), or why the connection was lost
