@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -232,12 +231,11 @@ Napi::Value Environment::trace(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// The two ends of a local stream: one for open(), the other for a socket of Node's.
+// The two ends of a local stream: one for open(), the other for a socket of Node's. Or an errno.
 Napi::Value Environment::pair(const Napi::CallbackInfo& info) {
   std::array<NativeSocket, 2> ends{kNoSocket, kNoSocket};
   if (const int error = open_pair(ends); error != 0) {
-    Napi::Error::New(info.Env(), std::strerror(error)).ThrowAsJavaScriptException();
-    return info.Env().Undefined();
+    return Napi::Number::New(info.Env(), error);
   }
   const auto result = Napi::Array::New(info.Env(), 2);
   result.Set(0U, Napi::Number::New(info.Env(), static_cast<double>(ends[0])));
@@ -251,8 +249,7 @@ Napi::Value Environment::join(const Napi::CallbackInfo& info) {
   std::uint16_t own_port = 0;
   const auto port = static_cast<std::uint16_t>(info[0].As<Napi::Number>().Uint32Value());
   if (const int error = join_loopback(port, socket, own_port); error != 0) {
-    Napi::Error::New(info.Env(), std::strerror(error)).ThrowAsJavaScriptException();
-    return info.Env().Undefined();
+    return Napi::Number::New(info.Env(), error);
   }
   const auto result = Napi::Array::New(info.Env(), 2);
   result.Set(0U, Napi::Number::New(info.Env(), static_cast<double>(socket)));

@@ -39,13 +39,22 @@ export interface Running {
   readonly outcome: Promise<Outcome>
 }
 
+/** A program that runs in a process of its own. */
+export interface RunningProcess extends Running {
+  /** Stops it, lets it go on, or ends it. */
+  signal(name: NodeJS.Signals): void
+}
+
 /** A program that runs in a thread of this process. */
 export interface RunningThread extends Running {
   /** Ends the thread whatever it is doing. */
   terminate(): Promise<void>
 }
 
-/** Runs a program in a process of its own; `flags` are Node's, `environment` is added to this process's. */
+/**
+ * Runs a program in a process of its own; `flags` are Node's, `environment` is added to this process's, `descriptors` is
+ * how many it may have open.
+ */
 export function inProcess<Parameters>(
   program: Program<Parameters>,
   parameters: Parameters,
@@ -53,12 +62,21 @@ export function inProcess<Parameters>(
     flags = [],
     environment = {},
     patience: limit = patience,
-  }: { flags?: string[]; environment?: Record<string, string>; patience?: number } = {},
-): Running {
+    descriptors,
+  }: {
+    flags?: string[]
+    environment?: Record<string, string>
+    patience?: number
+    descriptors?: number
+  } = {},
+): RunningProcess {
   const text = `
     const library = await import(${JSON.stringify(aiomqtt)})
     await (${program})(library, ${JSON.stringify(parameters)})`
-  const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', text], {
+  const node = [process.execPath, ...flags, '--input-type=module', '--eval', text]
+  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...node]
+  const [command, ...args] = descriptors === undefined ? node : limited
+  const child = spawn(command as string, args, {
     cwd: root,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -78,7 +96,7 @@ export function inProcess<Parameters>(
     child.kill('SIGKILL')
     throw new Error(`${error}\n${output.text}\n${errors.text}`)
   })
-  return running(output, errors, outcome)
+  return { ...running(output, errors, outcome), signal: (name) => child.kill(name) }
 }
 
 /** Runs a program in a thread of this process. */

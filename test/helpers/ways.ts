@@ -83,7 +83,9 @@ let folder: string | undefined
 process.on('exit', () => folder !== undefined && rmSync(folder, { recursive: true, force: true }))
 
 const identity = Authority.root('127.0.0.1', ['127.0.0.1'])
-const caCerts = identity.certificate
+
+/** What to trust on the ways with TLS. */
+export const caCerts = identity.certificate
 
 async function terminator(target: Target): Promise<Target> {
   const { certificate, key } = identity

@@ -53,17 +53,23 @@ test('each connection gets a stream of its own', async (t) => {
   }
 })
 
-test('a stream that is destroyed with an error is the cause of the loss', async (t) => {
-  const { client, stream } = await overStream(t, await listening(t))
-  const next = rejection(atOnce, 'next()', client.messages.next())
-  const publishing = rejection(atOnce, 'publish()', client.publish('a', 'b', { qos: 1 }))
-  const reason = new Error('the cable was cut')
-  stream.destroy(reason)
-  for (const error of [((await next) as Error).cause, await publishing] as MqttError[]) {
-    t.is(error.message, '[code:7] The connection was lost.')
-    t.is(error.cause, reason)
-  }
-})
+for (const [what, reason] of [
+  ['an error', new Error('the cable was cut')],
+  ["a signal's reason, whose code is a number", AbortSignal.abort().reason],
+  ['an error whose fields are odd', Object.assign(new Error(''), { code: {}, errno: 'x', message: 'odd' })],
+  ['no error', 'the cable was cut'],
+] as Array<[string, Error]>) {
+  test(`a stream that is destroyed with ${what}: that is the cause of the loss`, async (t) => {
+    const { client, stream } = await overStream(t, await listening(t))
+    const next = rejection(atOnce, 'next()', client.messages.next())
+    const publishing = rejection(atOnce, 'publish()', client.publish('a', 'b', { qos: 1 }))
+    stream.destroy(reason)
+    for (const error of [((await next) as Error).cause, await publishing] as MqttError[]) {
+      t.is(error.message, '[code:7] The connection was lost.')
+      t.is(error.cause, reason)
+    }
+  })
+}
 
 test('a stream that ends is a connection that the broker closed', async (t) => {
   const { client, session } = await overStream(t, await listening(t))

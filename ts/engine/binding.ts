@@ -72,13 +72,15 @@ export interface Binding {
   /**
    * Makes two connected sockets: a `descriptor` for `open()`, which must follow at once, and one for JavaScript.
    * Whatever is written to one comes out at the other.
+   * @returns both; or the operating system's error number
    */
-  pair(): [engineEnd: number, nodeEnd: number]
+  pair(): [engineEnd: number, nodeEnd: number] | number
   /**
    * Connects to a listener of this process's own on 127.0.0.1, as `pair()` where a socket cannot be made of a descriptor.
-   * @returns a `descriptor` for `open()`, which must follow at once, and the port that the listener sees at its other end
+   * @returns a `descriptor` for `open()`, which must follow at once, and the port that the listener sees at its other
+   * end; or the operating system's error number
    */
-  join(port: number): [engineEnd: number, ownPort: number]
+  join(port: number): [engineEnd: number, ownPort: number] | number
   /**
    * setsockopt(2).
    * @returns 0, or the operating system's error number

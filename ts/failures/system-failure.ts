@@ -92,7 +92,8 @@ function lastOf(error: unknown): unknown {
   return error instanceof AggregateError ? (error.errors.at(-1) ?? error) : error
 }
 
-function codeOf(error: unknown): string {
+/** A lower error's `code`, such as `ECONNREFUSED`; empty where there is none. That of a DOMException is a number. */
+export function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'string' ? code : ''
 }

@@ -1,6 +1,7 @@
 import type { Advice } from './advice.js'
 import { Failure, withoutStack } from './failure.js'
 import { FINAL, type Retry, type TlsRetry } from './finality.js'
+import { codeOf } from './system-failure.js'
 
 /** What TLS did not like. */
 interface TlsFault {
@@ -190,7 +191,8 @@ export function handshakeFailure(reason: string, where: string, cause: unknown):
 }
 
 function nodeTlsFault(error: unknown): TlsFault | null {
-  const { code = '', message } = error as NodeJS.ErrnoException
+  const code = codeOf(error)
+  const message = String((error as { message?: unknown }).message)
   // Node's own check of the name says which names there are.
   const reason = code === WRONG_NAME ? message : REASONS.get(code)
   if (reason !== undefined) return { code, reason, part: '', isVerification: true }

@@ -4,6 +4,7 @@ import type { Binding, ConnectionTls } from '../engine/binding.js'
 import type { TlsRetry } from '../failures/finality.js'
 import { isReset } from '../failures/system-failure.js'
 import { setTimeout } from '../support/clock.js'
+import { systemError } from '../support/errno.js'
 import type { Link, LinkFields } from './link.js'
 import { LoopbackMeeting, NEEDS_MEETING } from './loopback-meeting.js'
 import { destroyLayers } from './node-socket.js'
@@ -90,7 +91,9 @@ export class DuplexBridge implements Link {
   /** The native side's end of a pair; the other one is connected with the stream. */
   private pair(binding: Binding): number {
     if (this.meeting !== null) return this.meeting.join(binding, (near) => this.connect(near))
-    const [theirs, ours] = binding.pair()
+    const ends = binding.pair()
+    if (typeof ends === 'number') throw systemError(ends, 'socketpair', this.where)
+    const [theirs, ours] = ends
     this.connect(new Socket({ fd: ours, allowHalfOpen: true }))
     return theirs
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import type { Binding } from '../engine/binding.js'
+import { systemError } from '../support/errno.js'
 
 /** Where no socket can be made of a descriptor, so that a pair of sockets is of no use. */
 export const NEEDS_MEETING = process.platform === 'win32' || process.versions.bun !== undefined
@@ -40,7 +41,10 @@ export class LoopbackMeeting {
       this.close()
       meet(socket)
     })
-    const [descriptor, port] = binding.join((this.server.address() as AddressInfo).port)
+    const { address, port: at } = this.server.address() as AddressInfo
+    const ends = binding.join(at)
+    if (typeof ends === 'number') throw systemError(ends, 'connect', `${address}:${at}`)
+    const [descriptor, port] = ends
     this.expected = port
     return descriptor
   }

@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { addAbortSignal, type Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Binding } from '../engine/binding.js'
 import { isReset, systemFailure } from '../failures/system-failure.js'
 import type { ClientSettings } from '../options/client-settings.js'
@@ -55,15 +55,34 @@ export async function connectSocket(
  * Destroys streams that are made of each other, the highest first: Node 20 ends the process when TLS loses the socket
  * below it in the middle of a turn.
  * @param layers the lowest first
+ * @param reason why, for those who wait for them
  */
-export function destroyLayers(layers: readonly Duplex[]): void {
-  for (const layer of layers.toReversed()) layer.destroy()
+export function destroyLayers(layers: readonly Duplex[], reason?: Error): void {
+  for (const layer of layers.toReversed()) layer.destroy(reason)
 }
 
-/** A stream that the signal destroys, and whose errors never go unheard, whoever else listens to them. */
+/** What a signal destroys: streams that are made of each other, the lowest first. */
+const owned = new WeakMap<AbortSignal, Duplex[]>()
+
+/**
+ * A stream that the signal destroys, and whose errors never go unheard, whoever else listens to them. Those that it is
+ * made of come before it.
+ */
 export function own(stream: Duplex, signal: AbortSignal): void {
   stream.on('error', () => {})
-  addAbortSignal(signal, stream)
+  const layers = owned.get(signal) ?? []
+  layers.push(stream)
+  const end = () => destroyLayers(layers, aborted(signal))
+  if (signal.aborted) end()
+  if (layers.length > 1) return
+  owned.set(signal, layers)
+  signal.addEventListener('abort', end, { once: true })
+}
+
+/** As Node's own streams have it. */
+function aborted({ reason }: AbortSignal): Error {
+  const error = new Error('The operation was aborted', { cause: reason })
+  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' })
 }
 
 /**
