@@ -62,6 +62,17 @@ test('a call that does not settle is a fault, one that rejects is none', async (
   t.deepEqual(ledger.faults(), ['number 1 of a at QoS 1 is pending'])
 })
 
+test('what the broker hangs up at is counted, and a fault if it comes all the same', async (t) => {
+  const ledger = new Ledger()
+  const undeliverable = new MqttError('given up', { code: 'ERR_MQTT_DELIVERY' })
+  const { client, sent } = clientWith(() => Promise.reject(undeliverable))
+  await ledger.publish(client, 'a', 1)
+  t.like(ledger.counts, { rejected: 1, undeliverable: 1 })
+  t.deepEqual(ledger.faults(), [])
+  ledger.receive(sent[0] as Message)
+  t.deepEqual(ledger.faults(), ['number 1 of a at QoS 1 was given up and received'])
+})
+
 test('a message that nobody published is a fault', (t) => {
   const ledger = new Ledger()
   ledger.receive({ topic: new Topic('a'), text: () => 'a 1 1 ' } as Message)

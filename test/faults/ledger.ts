@@ -1,4 +1,4 @@
-import type { Client, Message } from 'aiomqtt'
+import { type Client, type Message, MqttError } from 'aiomqtt'
 
 type QoS = 0 | 1 | 2
 type State = 'pending' | 'acknowledged' | 'rejected'
@@ -112,18 +112,20 @@ export class Ledger {
     this.#watcher()
   }
 
-  /** How many there are of each kind. */
-  get counts(): Record<State | 'received' | 'repeated', number> {
+  /** How many there are of each kind; `undeliverable` are those that were rejected as such. */
+  get counts(): Record<State | 'undeliverable' | 'received' | 'repeated', number> {
     const finished = this.#finishedCount
     const counts = {
       pending: 0,
       acknowledged: finished,
       rejected: 0,
+      undeliverable: 0,
       received: finished,
       repeated: this.#repeatedCount,
     }
     for (const entry of this.#entries.values()) {
       counts[entry.state]++
+      if (isUndeliverable(entry)) counts.undeliverable++
       if (entry.received > 0) counts.received++
       if (entry.received > 1) counts.repeated++
     }
@@ -163,6 +165,8 @@ export class Ledger {
       faults.push(`${nameOf(entry)} was acknowledged (chapter ${entry.chapter}) and never received`)
     }
     for (const entry of this.#entries.values()) {
+      if (isUndeliverable(entry) && entry.received > 0)
+        faults.push(`${nameOf(entry)} was given up and received`)
       if (entry.state === 'pending') faults.push(`${nameOf(entry)} is pending`)
       if (entry.received > 1 && !this.#mayComeAgain(entry)) {
         faults.push(`${nameOf(entry)} was received ${entry.received} times`)
@@ -205,6 +209,11 @@ export class Ledger {
     for (let at = begun; at <= last; at++) if (lossyChapters.has(at)) return true
     return false
   }
+}
+
+/** The broker closed the connection at it again and again (`maxDeliveryLosses`). */
+function isUndeliverable({ reason }: Entry): boolean {
+  return reason instanceof MqttError && reason.code === 'ERR_MQTT_DELIVERY'
 }
 
 function nameOf({ topic, qos, number }: Entry): string {

@@ -18,8 +18,10 @@ export interface Faults {
   segment?: number
   /** Passes nothing on any more and closes nothing: a half-open connection. Takes connections all the same. */
   silent?: boolean
-  /** Refuses connections: closes them as soon as they come. */
-  refusing?: boolean
+  /** Refuses connections: closes them as soon as they come, or answers CONNECT with Not authorized. */
+  refusing?: boolean | 'not-authorized'
+  /** Closes a connection at a PUBLISH of the client's that has this text in it. */
+  poison?: string
 }
 
 /** When to cut a connection: after (or before) the `count`th packet of this type in this direction. */
@@ -70,6 +72,10 @@ export class FaultProxy {
       proxy.connections++
       if (proxy.faults.refusing === true) {
         near.resetAndDestroy()
+        return
+      }
+      if (proxy.faults.refusing === 'not-authorized') {
+        near.once('data', (connect: Buffer) => near.end(notAuthorized(connect)))
         return
       }
       const link = new Link(proxy, near, target)
@@ -161,6 +167,16 @@ class Link {
 
   async #pass(direction: Direction, frame: Frame, to: Socket, seen: Map<string, number>): Promise<void> {
     const proxy = this.#proxy
+    const { poison } = proxy.faults
+    if (
+      poison !== undefined &&
+      direction === 'up' &&
+      frame.type === 'publish' &&
+      frame.bytes.includes(poison)
+    ) {
+      this.cut('reset')
+      return
+    }
     for (const type of [frame.type, 'any']) seen.set(type, (seen.get(type) ?? 0) + 1)
     await this.#holdUp(frame)
     const { cut } = proxy
@@ -196,6 +212,12 @@ class Link {
       if (!to.destroyed) await new Promise((resolve) => to.write(part, resolve))
     }
   }
+}
+
+/** CONNACK: the level of the protocol comes after its name, and 5 has other codes, and properties. */
+function notAuthorized(connect: Buffer): Buffer {
+  const isV5 = connect[connect.indexOf('MQTT') + 4] === 5
+  return Buffer.from(isV5 ? '2003008700' : '20020005', 'hex')
 }
 
 /** Ends a socket with RST, and at once: Node never lets go of one that is reset while it is being shut down. */

@@ -147,6 +147,25 @@ test('MQTT 5: an alias that was never bound on this connection is refused before
   t.deepEqual((await session.take('publish', 2)).map(shown), ['0 topic x', '0  y'])
 })
 
+test('MQTT 5: an alias that was bound on an older connection is refused on the next one before anything is sent', async (t) => {
+  const properties = { topicAliasMaximum: 10 }
+  const { client, peer, session } = await paired(t, { protocol: V5, reconnect }, { properties })
+  const aliased = { properties: { topicAlias: 3 } }
+  await client.publish('topic', 'x', aliased)
+  await client.publish('', 'y', aliased)
+  await session.take('publish', 2)
+  session.reset()
+  await reached(client, 'reconnecting')
+  // One that waits for the next connection, and one that is made there.
+  const waiting = rejection(patience, 'publishing', client.publish('', 'x', aliased))
+  const next = await peer.welcome({ properties })
+  await reached(client, 'connected')
+  const made = rejection(atOnce, 'publishing', client.publish('', 'x', aliased))
+  for (const error of [await waiting, await made]) t.is(Number((error as MqttCodeError).rc), 148)
+  await client.publish('topic', 'z')
+  t.is(shown(await next.next('publish')), '0 topic z')
+})
+
 for (const [what, filter, properties, lacks] of [
   ['wildcards', 'a/#', undefined, { wildcardSubscriptionAvailable: false }],
   ['shared subscriptions', '$share/group/a', undefined, { sharedSubscriptionAvailable: false }],

@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
-import { Client, type ClientOptions, TLSParameters } from 'aiomqtt'
+import { Client, type ClientOptions, type MqttError, TLSParameters } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
 import { Authority } from '../helpers/certificates.js'
 import { atOnce, connected } from '../helpers/client.js'
-import { within } from '../helpers/deadline.js'
+import { rejection, within } from '../helpers/deadline.js'
 
 const root = Authority.root()
 const server = root.issue()
@@ -105,15 +105,37 @@ test('a session is resumed', async (t) => {
 
 const withOpenssl = spawnSync('openssl', ['version']).status === 0 ? test : test.skip
 
-withOpenssl('a PFX file has the certificate and the key', async (t) => {
+/** A PKCS#12 file for `a client`, whose password is `abc`. */
+async function pkcs12(t: ExecutionContext): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'pfx-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const { certificate, key } = root.issue({ name: 'a client', hosts: [] })
   await writeFile(join(folder, 'client'), certificate + key)
   const paths = ['-in', join(folder, 'client'), '-out', join(folder, 'pfx')]
   t.is(spawnSync('openssl', ['pkcs12', '-export', '-passout', 'pass:abc', ...paths]).status, 0)
+  return await readFile(join(folder, 'pfx'))
+}
+
+withOpenssl('a PFX file whose password is wrong or missing is final on the first attempt', async (t) => {
   const witness = await Witness.listen(t, { requestCert: true, ca: root.certificate })
-  const pfx = await readFile(join(folder, 'pfx'))
+  const pfx = await pkcs12(t)
+  for (const transport of ['tcp', 'websockets'] as const) {
+    for (const passphrase of ['abd', '', undefined]) {
+      const client = new Client('localhost', witness.port, {
+        transport,
+        tlsContext: { pfx, ...(passphrase !== undefined && { passphrase }) },
+        reconnect: { initial: true, minDelay: 0.01 },
+      })
+      const error = (await rejection(atOnce, 'connecting', client.connect())) as MqttError
+      t.is(error.code, 'ERR_MQTT_TLS')
+      t.regex(error.message, /pfx/)
+    }
+  }
+})
+
+withOpenssl('a PFX file has the certificate and the key', async (t) => {
+  const witness = await Witness.listen(t, { requestCert: true, ca: root.certificate })
+  const pfx = await pkcs12(t)
   const socket = await seen(t, witness, { pfx, passphrase: 'abc' })
   t.is(socket.getPeerCertificate().subject.CN, 'a client')
 })
