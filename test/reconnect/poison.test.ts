@@ -77,6 +77,37 @@ for (const { name, protocol } of protocols) {
   }
 }
 
+test.serial(
+  'while connections end because of the same message the delays grow, however long they last',
+  async (t) => {
+    const { random } = Math
+    t.teardown(() => {
+      Math.random = random
+    })
+    // The longest delays that there can be.
+    Math.random = () => 0.999
+    const [peer, logger] = [await listening(t), new Recorder()]
+    peer.serve(async (session) => {
+      await session.next('connect')
+      session.welcome()
+      for (;;) {
+        const packet = await session.any()
+        // Later than minDelay.
+        if (isPoison(packet)) setTimeout(() => session.reset(), 60)
+        else answer(session, packet)
+      }
+    })
+    const slower = { minDelay: 0.02, maxDelay: 10, maxDeliveryLosses: 5 }
+    const client = clientOf(t, peer, { reconnect: slower, logger })
+    await within(patience, 'connecting', client.connect())
+    await rejection(2 * patience, 'publishing', client.publish('bad', 'x', { qos: 1 }))
+    await within(patience, 'publishing', client.publish('good', 'x', { qos: 1 }))
+    const lines = [...logger.lines.info, ...logger.lines.warn].join('\n')
+    const delays = [...lines.matchAll(/Connecting again \(.* in ([\d.]+) s\)/g)].map(([, delay]) => delay)
+    t.deepEqual(delays, ['0.00', '0.02', '0.04', '0.08', '0.16'])
+  },
+)
+
 test('the last chance is a connection of its own: maxDeliveryLosses', async (t) => {
   for (const maxDeliveryLosses of [1, 2, 4]) {
     const peer = await listening(t)

@@ -1,15 +1,16 @@
 // What is tried again, what is final, and what the option `retry` makes of both.
 
 import { connect } from 'node:net'
-import { createSecureContext, createServer as createTlsServer } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Client, type ClientOptions, type ConnectionAttempt, MqttError, ProtocolVersion } from 'aiomqtt'
 import test, { type ExecutionContext } from 'ava'
-import { Authority } from '../helpers/certificates.js'
+import { Authority, type Identity } from '../helpers/certificates.js'
 import { atOnce, clientOf, listening, paired, patience } from '../helpers/client.js'
 import { rejection, within } from '../helpers/deadline.js'
 import { Recorder } from '../helpers/logger.js'
 import type { Peer } from '../helpers/peer.js'
 import { quickly, reached, welcomed } from '../helpers/reconnect.js'
+import { joinStreams } from '../helpers/relay.js'
 
 const { V311, V5 } = ProtocolVersion
 
@@ -200,6 +201,68 @@ for (const [name, tlsContext, message] of impossible) {
       t.regex(error.message, message)
     })
   }
+}
+
+const day = 24 * 60 * 60 * 1000
+const passingCertificates: Array<[name: string, code: string, identity: Identity]> = [
+  [
+    'not yet valid',
+    'CERT_NOT_YET_VALID',
+    root.issue({
+      hosts: ['localhost'],
+      from: new Date(Date.now() + day),
+      to: new Date(Date.now() + 2 * day),
+    }),
+  ],
+  [
+    'expired',
+    'CERT_HAS_EXPIRED',
+    root.issue({ hosts: ['localhost'], from: new Date(0), to: new Date(Date.now() - day) }),
+  ],
+  ['for another name', 'ERR_TLS_CERT_ALTNAME_INVALID', root.issue({ hosts: ['balancer.example'] })],
+  [
+    'of a stranger',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    Authority.root('Else').issue({ hosts: ['localhost'] }),
+  ],
+]
+
+for (const way of ['native TLS', 'node:tls'] as const) {
+  test(`a broker's certificate that is wrong for a moment: it is tried again, over ${way}`, async (t) => {
+    const peer = await listening(t)
+    peer.serve(async (session) => {
+      await session.next('connect')
+      session.welcome()
+    })
+    const sockets: TLSSocket[] = []
+    const tls = createTlsServer({ cert: server.certificate, key: server.key }, (near) => {
+      sockets.push(near)
+      joinStreams(near, connect(peer.port, peer.host))
+    })
+    tls.on('tlsClientError', () => {})
+    await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => tls.close())
+    const place = { host: 'localhost', port: (tls.address() as { port: number }).port }
+    const tlsContext = way === 'native TLS' ? { ca } : createSecureContext({ ca })
+    const client = clientOf(t, place, { tlsContext, reconnect: quickly })
+    await within(patience, 'connecting', client.connect())
+    for (const [name, code, { certificate, key }] of passingCertificates) {
+      tls.setSecureContext({ cert: certificate, key })
+      const changes = client.states
+      sockets.at(-1)?.destroy()
+      let failures = 0
+      const watching = (async () => {
+        for await (const { error } of changes) {
+          const cause = (error?.cause as NodeJS.ErrnoException | undefined)?.code
+          if (cause === code && ++failures === 2) return
+        }
+      })()
+      await within(patience, `a certificate that is ${name}`, watching)
+      tls.setSecureContext({ cert: server.certificate, key: server.key })
+      await reached(client, 'connected')
+    }
+    t.is(peer.connections, passingCertificates.length + 1)
+  })
 }
 
 test('a certificate that is not trusted is tried again, over native TLS and over node:tls', async (t) => {
