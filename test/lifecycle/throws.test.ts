@@ -137,6 +137,36 @@ test('a stream whose write() throws ends the connection with that as its reason'
   t.is(client.state, 'connected')
 })
 
+test('whatever is thrown: an attempt fails, a queue goes on, and the client decides by itself', async (t) => {
+  for (const thrown of [undefined, null, 'text', 42, Symbol('s'), Object.create(null), new Proxy({}, {})]) {
+    const raise = () => {
+      throw thrown
+    }
+    class Broken extends FifoQueue<Message> {
+      override put = raise
+    }
+    const logger = new Recorder()
+    const options = { queueType: Broken, logger, reconnect: { ...quickly, retry: raise } }
+    const { client, peer, session } = await paired(t, options)
+    session.send(message('a', 'x'))
+    await acknowledged(client, session)
+    session.reset()
+    await welcomed(peer)
+    await reached(client, 'connected')
+    t.regex(logger.lines.error.join(), /The queue failed.*The option retry failed/s)
+    for (const broken of [
+      { transport: raise },
+      { username: raise },
+      { password: () => Promise.reject(thrown) },
+    ]) {
+      const other = clientOf(t, peer, { username: 'somebody', ...broken })
+      const error = (await rejection(atOnce, 'connecting', other.connect())) as MqttError
+      t.is(error.name, 'MqttError')
+      t.is(error.cause, thrown)
+    }
+  }
+})
+
 test('a stream that throws before CONNACK rejects connect() with its reason', async (t) => {
   const transport = () => Object.assign(new Duplex({ read() {} }), { write: fail })
   const client = clientOf(t, { host: 'broker', port: 1 }, { transport })

@@ -19,6 +19,7 @@ import { Session } from '../session/session.js'
 import { type Callable, CallSite } from '../support/call-site.js'
 import { queueMicrotask, setTimeout } from '../support/clock.js'
 import { LONGEST_TIMER } from '../support/deadlines.js'
+import { textOf } from '../support/thrown.js'
 import { type StateChange, StateLog } from '../telemetry/client-states.js'
 import { PacketLog } from '../telemetry/packet-log.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -350,8 +351,7 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
   }
 
   private onRetryThrew(error: unknown): void {
-    const said = error instanceof Error ? error.message : String(error)
-    this.settings.logger.error(`The option retry failed: ${said}`)
+    this.settings.logger.error(`The option retry failed: ${textOf(error)}`)
   }
 
   private warnOfForce(why: string): void {
@@ -372,6 +372,5 @@ export class Lifecycle implements ConnectionOwner, AttemptOwner {
 /** An error for one who has to do with it only indirectly. */
 function toMqttError(error: unknown): MqttError {
   if (error instanceof MqttError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new MqttError(message, { cause: error })
+  return new MqttError(textOf(error), { cause: error })
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { textOf } from '../support/thrown.js'
 import { version } from '../version.js'
 import type { Binding } from './binding.js'
 
@@ -54,7 +55,7 @@ function firstOf(places: Candidate[]): Binding {
       return addon.exports
     } catch (error) {
       cause = error
-      failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+      failures.push(`${path}: ${textOf(error)}`)
     }
   }
   throw Object.assign(new Error(explanation(failures), { cause }), { code: 'ERR_MQTT_ADDON' })

@@ -1,5 +1,6 @@
 import { MqttError } from '../mqtt/errors.js'
 import { errnoText, lookupText, type SystemError } from '../support/errno.js'
+import { textOf } from '../support/thrown.js'
 import type { Advice } from './advice.js'
 import { Failure } from './failure.js'
 import type { Retry } from './finality.js'
@@ -35,8 +36,7 @@ export function thrownFailure(thrown: unknown, where: string, ofArgument: Retry 
   const known = Failure.of(thrown)
   if (known !== undefined) return known
   if (ARGUMENT_CODES.has(codeOf(thrown))) {
-    const text = thrown instanceof Error ? thrown.message : String(thrown)
-    return new Failure({ kind: 'argument', text, retry: ofArgument, cause: thrown })
+    return new Failure({ kind: 'argument', text: textOf(thrown), retry: ofArgument, cause: thrown })
   }
   if (thrown instanceof MqttError) {
     const { message, code, cause } = thrown
@@ -71,7 +71,7 @@ export function systemFailure(cause: SystemError, where: string, advice?: Advice
 /** Python's text for an error of the operating system, and the error's own for any other. */
 export function failureText(error: unknown): string {
   const cause = lastOf(error)
-  if (!(cause instanceof Error)) return String(cause)
+  if (!(cause instanceof Error)) return textOf(cause)
   const { errno } = cause as NodeJS.ErrnoException
   if (typeof errno !== 'number') return cause.message
   return isLookup(cause) ? lookupText(cause) : errnoText(-errno)

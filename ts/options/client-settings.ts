@@ -10,6 +10,7 @@ import { ProtocolVersion } from '../mqtt/protocol-version.js'
 import { checkStore, type Store } from '../store/store.js'
 import { inspectFields } from '../support/inspection.js'
 import { checkLogger, type Logger } from '../support/logger.js'
+import { textOf } from '../support/thrown.js'
 import {
   checkBoolean,
   checkChoice,
@@ -198,8 +199,7 @@ export class ClientSettings {
 
   /** What a queue of the user's throws is logged: no call is there that could reject. */
   onQueueThrow(error: unknown): void {
-    const said = error instanceof Error ? error.message : String(error)
-    this.logger.error(`The queue failed, and a message may be lost: ${said}`)
+    this.logger.error(`The queue failed, and a message may be lost: ${textOf(error)}`)
   }
 
   get username(): string | null {

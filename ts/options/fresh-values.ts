@@ -4,6 +4,7 @@ import { Failure } from '../failures/failure.js'
 import { thrownFailure } from '../failures/system-failure.js'
 import { checkOptionalText } from '../mqtt/fields.js'
 import type { ProtocolVersion } from '../mqtt/protocol-version.js'
+import { textOf } from '../support/thrown.js'
 import { typeError } from '../support/validate.js'
 import { checkPassword, checkTLSContext, checkWill } from './client-option-checks.js'
 import type { ConnectionAttempt, Fresh } from './connection-attempt.js'
@@ -75,8 +76,7 @@ export async function ask<T>(name: string, maker: () => T, where: string): Promi
   try {
     return await maker()
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause)
-    const text = `The option ${name} failed: ${said} (${where})`
+    const text = `The option ${name} failed: ${textOf(cause)} (${where})`
     throw new Failure({ kind: 'option', text, cause }).error()
   }
 }

@@ -5,6 +5,7 @@ import type { TlsRetry } from '../failures/finality.js'
 import { isReset } from '../failures/system-failure.js'
 import { setTimeout } from '../support/clock.js'
 import { systemError } from '../support/errno.js'
+import { errorOf } from '../support/thrown.js'
 import type { Link, LinkFields } from './link.js'
 import { LoopbackMeeting, NEEDS_MEETING } from './loopback-meeting.js'
 import { destroyLayers } from './node-socket.js'
@@ -146,7 +147,7 @@ export class DuplexBridge implements Link {
     try {
       action()
     } catch (error) {
-      this.failure ??= error instanceof Error ? error : new Error(String(error))
+      this.failure ??= errorOf(error)
       stream.destroy()
     }
   }

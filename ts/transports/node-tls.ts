@@ -4,6 +4,7 @@ import { connect, type ConnectionOptions as TLSConnectionOptions, type TLSSocket
 import type { TlsRetry } from '../failures/finality.js'
 import { failureText, isReset } from '../failures/system-failure.js'
 import { handshakeFailure, nodeTlsFailure } from '../failures/tls-failure.js'
+import { errorOf } from '../support/thrown.js'
 import { tlsHost } from './native-tls.js'
 import { acknowledgeAtOnce, hearOut, type Maker, own } from './node-socket.js'
 import { secureContext } from './tls-checks.js'
@@ -56,7 +57,7 @@ function guarded({ checkServerIdentity: check }: TLSConnectionOptions): TLSConne
       try {
         return check(host, certificate)
       } catch (error) {
-        return error instanceof Error ? error : new Error(String(error))
+        return errorOf(error)
       }
     },
   }
