@@ -29,8 +29,8 @@ class Inbox {
   static constexpr std::size_t kLentFrom = large::kFrom;
   // While JavaScript is too busy to drain, reading stops at kFullAt bytes, as it does in a client
   // that reads on the event loop, and goes on below kRoomAt.
-  static constexpr std::size_t kFullAt = 16 * 1024 * 1024;
-  static constexpr std::size_t kRoomAt = 4 * 1024 * 1024;
+  static constexpr std::size_t kFullAt = 4 * 1024 * 1024;
+  static constexpr std::size_t kRoomAt = 1024 * 1024;
 
   // `ring` is called by an engine thread with the inbox locked; it must not block. `on_room` is
   // called by the draining thread when the inbox was full and has room again.

@@ -183,11 +183,11 @@ TEST("inbox: a closed one keeps and rings nothing, and drains nothing") {
   CHECK(!counting.inbox.is_full());
 }
 
-TEST("inbox: it is full at 16 MiB, and says once that there is room below 4 MiB") {
+TEST("inbox: it is full at 4 MiB, and says once that there is room below 1 MiB") {
   Counting counting;
-  const Buffer mebibyte(1 << 20);
+  const Buffer piece(256 * 1024);
   std::uint32_t written = 0;
-  while (!counting.inbox.is_full()) counting.write(++written, mebibyte);
+  while (!counting.inbox.is_full()) counting.write(++written, piece);
   CHECK(written == 15 || written == 16);
   CHECK_EQ(counting.rooms, 0);
   for (std::uint32_t left = written; left > 4; --left) {
@@ -201,7 +201,7 @@ TEST("inbox: it is full at 16 MiB, and says once that there is room below 4 MiB"
   CHECK_EQ(counting.reader.drain().size(), 3U);
   CHECK_EQ(counting.rooms, 1);
   // One that was never asked whether it is full has nobody to tell.
-  for (int i = 0; i < 20; ++i) counting.write(1, mebibyte);
+  for (int i = 0; i < 20; ++i) counting.write(1, piece);
   CHECK_EQ(counting.reader.drain().size(), 20U);
   CHECK_EQ(counting.rooms, 1);
 }
