@@ -1,7 +1,6 @@
 // Brokers that send what a client must hold, for as long as they can: its memory stays within its bounds and 32 MiB. A
 // second for each, a minute by npm run faults.
 
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { ClientOptions } from 'aiomqtt'
@@ -24,8 +23,6 @@ interface Hostile {
   readonly once?: boolean
   /** True if it reads nothing of what the client answers. */
   readonly isDeaf?: boolean
-  /** True to send it in WebSocket frames. */
-  readonly isWebSocket?: boolean
   readonly options?: ClientOptions
   /** What the client does with its messages. */
   readonly reads?: 'all' | 'nothing' | 'all but a rare topic'
@@ -51,10 +48,6 @@ const HOSTILE: Readonly<Record<string, Hostile>> = {
     isDeaf: true,
   },
   'sends PUBREL and reads no answer': { sends: many(Buffer.of(0x62, 2, 0x12, 0x34), 16_384), isDeaf: true },
-  'releases no message of QoS 2': {
-    sends: (turn) => publish('hoard', 3000, { qos: 2, identifier: 1 + (turn % 65_535) }),
-    allowed: 16 * MIB,
-  },
   'begins a message of 200 MB': {
     sends: Buffer.concat([header(0x30, 200_000_000), Buffer.alloc(120_000_000)]),
     once: true,
@@ -76,11 +69,6 @@ const HOSTILE: Readonly<Record<string, Hostile>> = {
   'sends thousands of user properties': {
     sends: publish('a', 0, { properties: many(Buffer.of(0x26, 0, 1, 97, 0, 1, 98), 20_000) }),
     options: { protocol: 5 },
-  },
-  'sends WebSocket frames of a message that does not end': {
-    sends: Buffer.alloc(64 * 1024),
-    isWebSocket: true,
-    options: { transport: 'websockets' },
   },
 }
 
@@ -159,28 +147,15 @@ const victim: Program<{ port: number; seconds: number; reads: string; options: C
   console.log(JSON.stringify({ grown: most - first, connections }))
 }
 
-async function serve(
-  socket: Socket,
-  { sends, once: isOnce, isDeaf, isWebSocket, options }: Hostile,
-): Promise<void> {
+async function serve(socket: Socket, { sends, once: isOnce, isDeaf, options }: Hostile): Promise<void> {
   socket.on('error', () => {})
-  const [first] = (await once(socket, 'data')) as [Buffer]
-  if (isWebSocket) {
-    const key = /^sec-websocket-key: (.*)\r$/im.exec(first.toString('latin1'))?.[1]
-    const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n`,
-    )
-    await once(socket, 'data')
-  }
-  const frame = (bytes: Buffer, head: number) => (isWebSocket ? framed(bytes, head) : bytes)
-  socket.write(frame(options?.protocol === 5 ? CONNACK_5 : CONNACK, 0x82))
+  await once(socket, 'data')
+  socket.write(options?.protocol === 5 ? CONNACK_5 : CONNACK)
   if (isDeaf) socket.pause()
   else socket.resume()
-  if (isWebSocket) socket.write(framed(header(0x30, 200_000_000), 0x02))
   for (let turn = 0; socket.writable; turn++) {
     const bytes = typeof sends === 'function' ? sends(turn) : sends
-    if (!socket.write(frame(bytes, 0x00))) await drained(socket)
+    if (!socket.write(bytes)) await drained(socket)
     if (isOnce) return
   }
 }
@@ -207,33 +182,18 @@ function header(first: number, length: number): Buffer {
   return Buffer.from(bytes)
 }
 
-function publish(
-  topic: string,
-  payload: number,
-  { qos = 0, identifier = 0, properties }: { qos?: number; identifier?: number; properties?: Buffer } = {},
-): Buffer {
+function publish(topic: string, payload: number, { properties }: { properties?: Buffer } = {}): Buffer {
   const parts = [
     Buffer.of(topic.length >> 8, topic.length & 0xff),
     Buffer.from(topic),
-    qos === 0 ? Buffer.alloc(0) : Buffer.of(identifier >> 8, identifier & 0xff),
     ...(properties === undefined ? [] : [header(0, properties.length).subarray(1), properties]),
     Buffer.alloc(payload),
   ]
   const body = Buffer.concat(parts)
-  return Buffer.concat([header(0x30 | (qos << 1), body.length), body])
+  return Buffer.concat([header(0x30, body.length), body])
 }
 
 function aliased(alias: number, length: number): Buffer {
   const properties = Buffer.of(0x23, alias >> 8, alias & 0xff)
   return publish(`${alias}/`.padEnd(length, 'x'), 0, { properties })
-}
-
-function framed(bytes: Buffer, head: number): Buffer {
-  const length = bytes.length
-  if (length < 126) return Buffer.concat([Buffer.of(head, length), bytes])
-  const long = Buffer.alloc(10)
-  long[0] = head
-  long[1] = 127
-  long.writeBigUInt64BE(BigInt(length), 2)
-  return Buffer.concat([long, bytes])
 }
