@@ -252,6 +252,7 @@ function redirect(archive, folder, target, tools) {
   }
   for (const [member, names] of renames) {
     const flags = [...names].map(([from, to]) => `--redefine-sym=${tools.prefix}${from}=${tools.prefix}${to}`)
+    if (target.platform === 'linux') flags.push(...exposedIn(member))
     if (flags.length > 0) run(tools.objcopy, [...flags, members.get(member)])
   }
   return { members: [...members.values()], isLean }
@@ -260,6 +261,13 @@ function redirect(archive, folder, target, tools) {
 /** The names that a newer C library's headers gave to functions, where a member refers to them, and what they become. */
 function variantsIn(symbols, variants) {
   return new Map(variants.filter(({ symbol }) => symbols.has(symbol)).map(({ symbol, to }) => [symbol, to]))
+}
+
+/** Makes local functions callable, in ELF objects; objcopy passes over one that the compiler has inlined. */
+function exposedIn(member) {
+  return table.exposed
+    .filter((entry) => entry.in === member)
+    .map(({ symbol }) => `--globalize-symbol=${symbol}`)
 }
 
 /** The redirections of a platform: what has another name on it, or nothing to redirect, says so (`on`). */

@@ -82,17 +82,18 @@ Environment::PropertyDescriptor Environment::method_of(const char* name) {
 }
 
 Environment::Environment(Napi::Env env, Napi::Object exports) {
-  DefineAddon(exports,
-              {method_of<&Environment::attach>("attach"), method_of<&Environment::hold>("hold"),
-               method_of<&Environment::release>("release"), method_of<&Environment::open>("open"),
-               method_of<&Environment::keep>("keep"), method_of<&Environment::stage>("stage"),
-               method_of<&Environment::stage_kept>("stageKept"),
-               method_of<&Environment::submit>("submit"), method_of<&Environment::grant>("grant"),
-               method_of<&Environment::drain>("drain"), method_of<&Environment::lend>("lend"),
-               method_of<&Environment::trace>("trace"), method_of<&Environment::traffic>("traffic"),
-               method_of<&Environment::pair>("pair"), method_of<&Environment::join>("join"),
-               method_of<&Environment::set_socket_option>("setSocketOption"),
-               method_of<&Environment::lock_file>("lockFile")});
+  DefineAddon(
+      exports,
+      {method_of<&Environment::attach>("attach"), method_of<&Environment::hold>("hold"),
+       method_of<&Environment::release>("release"), method_of<&Environment::open>("open"),
+       method_of<&Environment::keep>("keep"), method_of<&Environment::stage>("stage"),
+       method_of<&Environment::stage_kept>("stageKept"), method_of<&Environment::submit>("submit"),
+       method_of<&Environment::grant>("grant"), method_of<&Environment::drain>("drain"),
+       method_of<&Environment::lend>("lend"), method_of<&Environment::lead>("lead"),
+       method_of<&Environment::trace>("trace"), method_of<&Environment::traffic>("traffic"),
+       method_of<&Environment::pair>("pair"), method_of<&Environment::join>("join"),
+       method_of<&Environment::set_socket_option>("setSocketOption"),
+       method_of<&Environment::lock_file>("lockFile")});
   exports.Set("hasTls", Napi::Boolean::New(env, openssl::library() != nullptr));
   exports.Set("pahoVersion", Napi::String::New(env, AIOMQTT_PAHO_VERSION));
 }
@@ -106,15 +107,18 @@ Napi::Value Environment::attach(const Napi::CallbackInfo& info) {
         const auto exit_waits = engine_.gate().hold_off_exit();
         doorbell_->ring();
       },
-      [this] { engine_.resume_all(inbox_); });
-  // After the doorbell was made, hence before Node takes the doorbell down.
+      [this] { lane_->resume_all(inbox_); });
+  lane_ = engine_.make_lane();
+  if (info[1].ToBoolean().Value()) loop_ = EventLoop::make(env, info[0], lane_, inbox_);
+  // After the doorbell and the event loop's hook were made, hence before Node takes them down.
   env.AddCleanupHook([this] { teardown(); });
   return env.Undefined();
 }
 
 void Environment::teardown() noexcept {
   set_traced(inbox_, false);
-  engine_.abandon(inbox_);
+  if (loop_ != nullptr) std::exchange(loop_, nullptr)->stop();
+  Engine::abandon(inbox_, *lane_);
   doorbell_->release();
 }
 
@@ -130,7 +134,7 @@ Napi::Value Environment::release(const Napi::CallbackInfo& info) {
 
 Napi::Value Environment::open(const Napi::CallbackInfo& info) {
   ConnectionOptions options = read_connection_options(info[0].As<Napi::Object>());
-  return Napi::Number::New(info.Env(), engine_.open(std::move(options), inbox_));
+  return Napi::Number::New(info.Env(), engine_.open(std::move(options), inbox_, lane_));
 }
 
 Napi::Value Environment::stage(const Napi::CallbackInfo& info) {
@@ -167,13 +171,20 @@ Napi::Value Environment::submit(const Napi::CallbackInfo& info) {
   const auto commands = info[0].As<Napi::Uint8Array>();
   const std::size_t size =
       std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(), commands.ByteLength());
-  engine_.submit({commands.Data(), commands.Data() + size}, inbox_, std::exchange(staged_, {}));
-  return info.Env().Undefined();
+  const bool must_drain =
+      engine_.submit({commands.Data(), commands.Data() + size}, inbox_, std::exchange(staged_, {}));
+  if (loop_ != nullptr) loop_->note_submitted();
+  return Napi::Boolean::New(info.Env(), must_drain);
 }
 
 Napi::Value Environment::grant(const Napi::CallbackInfo& info) {
   engine_.grant(info[0].As<Napi::Number>().Uint32Value(), inbox_, total_of(info[1]),
                 total_of(info[2]));
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::lead(const Napi::CallbackInfo& info) {
+  if (loop_ != nullptr) loop_->try_to_lead();
   return info.Env().Undefined();
 }
 

@@ -2,8 +2,9 @@
 // and the functions that ts/engine/binding.ts describes.
 //
 // Lifetime: made when the environment loads the addon. When the environment goes, a cleanup hook
-// closes the inbox first, under its lock, so that no engine thread rings a doorbell that is gone;
-// then the doorbell is released. Connections end by themselves, later, on the engine's threads.
+// takes its event loop from the lane and closes the inbox, under its lock, so that no engine thread
+// rings a doorbell that is gone; then the doorbell is released. Connections end by themselves,
+// later, on the engine's threads.
 #pragma once
 
 #include <deque>
@@ -11,6 +12,7 @@
 #include <optional>
 
 #include "addon/doorbell.h"
+#include "addon/event_loop.h"
 #include "addon/napi_setup.h"
 #include "engine/engine.h"
 #include "engine/inbox.h"
@@ -38,6 +40,7 @@ class Environment final : public Napi::Addon<Environment> {
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value grant(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
+  Napi::Value lead(const Napi::CallbackInfo& info);
   Napi::Value lend(const Napi::CallbackInfo& info);
   Napi::Value traffic(const Napi::CallbackInfo& info);
   Napi::Value trace(const Napi::CallbackInfo& info);
@@ -51,6 +54,8 @@ class Environment final : public Napi::Addon<Environment> {
   Engine& engine_ = Engine::instance();
   std::optional<Doorbell> doorbell_;
   std::shared_ptr<Inbox> inbox_;
+  std::shared_ptr<Lane> lane_;
+  EventLoop* loop_ = nullptr;  // deletes itself, after teardown()
   // Payloads of commands that are still to be submitted.
   std::deque<SharedBuffer> staged_;
 };

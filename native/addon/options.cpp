@@ -128,6 +128,7 @@ ConnectionOptions read_connection_options(const Napi::Object& object) {
   options.awaits_credit = true;
   options.largest_message = size_of(object.Get("largestMessage"));
   options.most_unreleased = size_of(object.Get("mostUnreleased"));
+  options.latency = std::chrono::milliseconds(integer_of(object.Get("latency")));
   options.topic_aliases = static_cast<std::uint16_t>(integer_of(object.Get("topicAliases")));
   options.session = bytes_of(object.Get("session"));
   options.socket = socket_of(object);

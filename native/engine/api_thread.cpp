@@ -1,6 +1,7 @@
 #include "engine/api_thread.h"
 
 #include <new>
+#include <utility>
 
 #include "engine/io_thread.h"
 #include "platform/memory_reserve.h"
@@ -8,18 +9,72 @@
 namespace aiomqtt {
 namespace {
 
-thread_local bool this_is_the_api_thread = false;
+thread_local bool this_thread_has_the_turn = false;
+
+// A batch of so many bytes at most is run where it is submitted: a few dozen short messages. With
+// more of them two threads are faster than one.
+constexpr std::size_t kMostRunHere = 8 * 1024;
 
 // So many bytes of commands are run before Paho works on them, so that the first leave early.
 constexpr std::size_t kBytesBeforePaho = 256 * 1024;
 
 }  // namespace
 
-bool ApiThread::is_current() noexcept { return this_is_the_api_thread; }
+bool ApiThread::is_current() noexcept { return this_thread_has_the_turn; }
 
-void ApiThread::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
+bool ApiThread::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
                        std::deque<SharedBuffer> staged) {
-  post({Task::Kind::kCommands, nullptr, std::move(owner), std::move(commands), std::move(staged)});
+  const bool is_small = commands.size() <= kMostRunHere && staged.empty();
+  Task task{Task::Kind::kCommands, nullptr, std::move(owner), std::move(commands),
+            std::move(staged)};
+  if (!is_small || !PahoClient::can_work() || !try_to_take_turn()) {
+    post(std::move(task));
+    return false;
+  }
+  const std::shared_ptr<Inbox> inbox = task.owner;
+  try {
+    tasks_.push_back(std::move(task));
+  } catch (const std::bad_alloc&) {
+    give_turn_back();
+    throw;
+  }
+  inbox->hold_bell();
+  run_here();
+  give_turn_back();
+  return inbox->let_ring();
+}
+
+bool ApiThread::try_to_take_turn() {
+  const std::lock_guard lock(mutex_);
+  if (has_turn_ || !posted_.empty()) return false;
+  has_turn_ = true;
+  return true;
+}
+
+void ApiThread::run_here() noexcept {
+  this_thread_has_the_turn = true;
+  for (bool is_done = false; !is_done;) {
+    try {
+      while (run()) PahoClient::work();
+      flush();
+      is_done = true;
+    } catch (const std::bad_alloc&) {
+      give_up();
+      // What it was handed before is of others, and leaves.
+      if (std::exchange(paho_has_work_, false)) PahoClient::work();
+    }
+  }
+  this_thread_has_the_turn = false;
+}
+
+void ApiThread::give_turn_back() noexcept {
+  bool must_wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    has_turn_ = false;
+    must_wake = !posted_.empty();
+  }
+  if (must_wake) ready_.notify_one();
 }
 
 void ApiThread::establish(std::shared_ptr<Connection> connection) {
@@ -30,24 +85,27 @@ void ApiThread::feed(std::shared_ptr<Connection> connection) {
   insist([&] { post({Task::Kind::kFeed, connection, nullptr, {}, {}}); });
 }
 
-void ApiThread::note_short(Connection& connection) noexcept { io_.note_short(connection); }
+void ApiThread::note_short(Connection& connection) noexcept {
+  connection.lane().note_short(connection);
+}
 
 void ApiThread::release(std::shared_ptr<Connection> connection) {
   post({Task::Kind::kRelease, std::move(connection), nullptr, {}, {}});
 }
 
 void ApiThread::post(Task task) {
-  bool is_first = false;
+  bool must_wake = false;
   {
     const std::lock_guard lock(mutex_);
-    is_first = posted_.empty();
+    // Whoever has the turn looks here before giving it back.
+    must_wake = posted_.empty() && !has_turn_;
     posted_.push_back(std::move(task));
   }
-  if (is_first) ready_.notify_one();
+  if (must_wake) ready_.notify_one();
 }
 
 void ApiThread::turn() noexcept {
-  this_is_the_api_thread = true;
+  this_thread_has_the_turn = true;
   for (;;) {
     gate_.park_if_exiting();
     try {
@@ -55,10 +113,14 @@ void ApiThread::turn() noexcept {
       flush();
     } catch (const std::bad_alloc&) {
       give_up();
+      // What Paho was handed before is of others, and leaves.
+      if (std::exchange(paho_has_work_, false)) return;
       continue;
     }
     std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return !posted_.empty(); });
+    has_turn_ = false;
+    ready_.wait(lock, [this] { return !has_turn_ && !posted_.empty(); });
+    has_turn_ = true;
     tasks_.swap(posted_);
   }
 }
@@ -82,9 +144,9 @@ void ApiThread::give_up() noexcept {
   }
 }
 
-// Signals come from Paho's addCommand on this very thread, and from a CONNACK, a PUBACK and a
-// PUBCOMP on the other, which queue nothing and which no command of Paho's waits for (Outbound has
-// the window): the send thread never needs to be woken for any.
+// Signals come from Paho's addCommand on the thread that has the turn, and from a CONNACK, a PUBACK
+// and a PUBCOMP on the other, which queue nothing and which no command of Paho's waits for
+// (Outbound has the window): the send thread never needs to be woken for any.
 void ApiThread::note_paho_signal() {
   if (is_current()) paho_has_work_ = true;
 }
@@ -135,6 +197,7 @@ bool ApiThread::run_commands(Task& task) {
       connection = connections_.find(command.connection());
       if (connection && connection->inbox() != task.owner) connection = nullptr;
       current_ = connection.get();
+      if (connection && command.kind() != command::kAcknowledge) connection->lane().note_asked();
     }
     // DISCONNECT comes after all that was submitted before: let Paho write that first.
     if (command.kind() == command::kClose && paho_has_work_) break;
@@ -161,7 +224,7 @@ void ApiThread::run_command(const std::shared_ptr<Connection>& connection, Comma
   const auto [must_flush, held_pubrec] = half.submit(command, payload, done_);
   if (must_flush) note_unflushed(connection);
   if (held_pubrec) {
-    io_.hand_pubrec(connection, held_pubrec->packet_identifier, held_pubrec->code);
+    connection->lane().hand_pubrec(connection, held_pubrec->packet_identifier, held_pubrec->code);
   }
 }
 
@@ -191,7 +254,7 @@ void ApiThread::close(const std::shared_ptr<Connection>& connection, CommandView
     note_done(connection);
     flush();
   }
-  io_.close(connection, force);
+  connection->lane().close(connection, force);
 }
 
 void ApiThread::let_go(Connection& connection) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/api_thread.h"
+#include "engine/lane.h"
 
 namespace aiomqtt {
 namespace {
@@ -16,13 +17,15 @@ PropertyValues announced(const ConnectFields& fields) noexcept {
 }  // namespace
 
 Connection::Connection(std::uint32_t number, ConnectionOptions options,
-                       std::shared_ptr<Inbox> inbox, Poller& poller, ApiThread& thread)
-    : Connection(number, options, announced(options.fields), std::move(inbox), poller, thread) {}
+                       std::shared_ptr<Inbox> inbox, std::shared_ptr<Lane> lane, ApiThread& thread)
+    : Connection(number, options, announced(options.fields), std::move(inbox), std::move(lane),
+                 thread) {}
 
 Connection::Connection(std::uint32_t number, ConnectionOptions& options, const PropertyValues& own,
-                       std::shared_ptr<Inbox> inbox, Poller& poller, ApiThread& thread)
+                       std::shared_ptr<Inbox> inbox, std::shared_ptr<Lane> lane, ApiThread& thread)
     : thread_(thread),
-      state_(number, options, own, std::move(inbox), poller),
+      lane_(std::move(lane)),
+      state_(number, options, own, std::move(inbox), lane_->poller()),
       io_(state_, options, own),
       api_(state_, std::move(options.fields), options.topic_aliases) {}
 

@@ -17,12 +17,13 @@
 namespace aiomqtt {
 
 class ApiThread;
+class Lane;
 
 class Connection final : public PahoListener, public std::enable_shared_from_this<Connection> {
  public:
   // `thread`: the API thread that feeds it, when a publish waits for one that is over.
   Connection(std::uint32_t number, ConnectionOptions options, std::shared_ptr<Inbox> inbox,
-             Poller& poller, ApiThread& thread);
+             std::shared_ptr<Lane> lane, ApiThread& thread);
 
   // -- any thread --
   ConnectionState& state() noexcept { return state_; }
@@ -31,6 +32,7 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
   [[nodiscard]] const std::shared_ptr<Inbox>& inbox() const noexcept { return state_.inbox; }
   [[nodiscard]] bool ended() const noexcept { return state_.ended; }
   Output& output() noexcept { return state_.output; }
+  [[nodiscard]] Lane& lane() const noexcept { return *lane_; }
 
   // -- API thread --
   ApiHalf& api() noexcept { return api_; }
@@ -44,9 +46,10 @@ class Connection final : public PahoListener, public std::enable_shared_from_thi
 
  private:
   Connection(std::uint32_t number, ConnectionOptions& options, const PropertyValues& own,
-             std::shared_ptr<Inbox> inbox, Poller& poller, ApiThread& thread);
+             std::shared_ptr<Inbox> inbox, std::shared_ptr<Lane> lane, ApiThread& thread);
 
   ApiThread& thread_;
+  const std::shared_ptr<Lane> lane_;  // has the poller, so it goes last
   ConnectionState state_;
   IoHalf io_;
   ApiHalf api_;

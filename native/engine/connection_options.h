@@ -1,6 +1,7 @@
 // What JavaScript wants of one connection.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -30,6 +31,8 @@ struct ConnectionOptions : StreamOptions {
   bool hold_acknowledgements = false;
   // JavaScript says when the PUBREC of its publish is answered with PUBREL.
   bool hold_releases = false;
+  // The most that a message may be held back so that several come together (Pace); 0: nothing is.
+  std::chrono::milliseconds latency{0};
   // A message with more bytes ends the connection; 0: of any size.
   std::uint64_t largest_message = 0;
   // QoS 2 messages that the server does not release may have so many bytes together; 0: any number.

@@ -43,7 +43,7 @@ struct ConnectionState {
   std::atomic<bool> opened{false};
   // Nothing that still arrives is of interest, and the end of the stream is no loss.
   std::atomic<bool> closing{false};
-  // Something of it could not be done for want of memory: it is to end (IoThread::note_short()).
+  // Something of it could not be done for want of memory: it is to end (Lane::note_short()).
   std::atomic<bool> short_of_memory{false};
   // CLOSED was told: what comes after is not heard.
   std::atomic<bool> ended{false};

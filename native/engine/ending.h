@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "engine/boundary.h"
 #include "mqtt/wire.h"
@@ -31,6 +32,11 @@ struct Ending {
   std::uint32_t code = 0;
   int error = 0;
   Bytes detail;
+
+  // The network broke this step; `peer` outlives the ending.
+  [[nodiscard]] static Ending transport(Step step, int error, std::string_view peer) noexcept {
+    return {kTransport, step, error, bytes_of(peer)};
+  }
 };
 
 // The server broke the protocol.

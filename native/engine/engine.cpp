@@ -23,21 +23,26 @@ Engine& Engine::instance() {
   return *engine;
 }
 
-std::uint32_t Engine::open(ConnectionOptions options, std::shared_ptr<Inbox> inbox) {
-  const int error = start();
+std::shared_ptr<Lane> Engine::make_lane() {
+  return Poller::kNests ? std::make_shared<Lane>(api_, io_, gate_) : only_lane_;
+}
+
+std::uint32_t Engine::open(ConnectionOptions options, std::shared_ptr<Inbox> inbox,
+                           const std::shared_ptr<Lane>& lane) {
+  int error = start();
+  if (error == 0) error = lane->open();
   std::shared_ptr<Connection> connection = connections_.add([&](std::uint32_t number) {
-    return std::make_shared<Connection>(number, std::move(options), std::move(inbox), io_.poller(),
-                                        api_);
+    return std::make_shared<Connection>(number, std::move(options), std::move(inbox), lane, api_);
   });
   const std::uint32_t number = connection->number();
   if (error != 0) {
-    // There is no I/O thread that it could be another's.
+    // No other thread knows of it.
     connection->io().end({Ending::kTransport, Ending::kConnecting, error, {}});
     connections_.forget(number);
     return number;
   }
   try {
-    io_.start(std::move(connection));
+    lane->start(std::move(connection));
   } catch (const std::bad_alloc&) {
     connections_.forget(number);
     throw;
@@ -45,18 +50,19 @@ std::uint32_t Engine::open(ConnectionOptions options, std::shared_ptr<Inbox> inb
   return number;
 }
 
-void Engine::submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
-                    std::deque<SharedBuffer> staged) {
+bool Engine::submit(std::vector<std::uint8_t>&& commands, const std::shared_ptr<Inbox>& owner,
+                    std::deque<SharedBuffer>&& staged) {
   try {
-    api_.submit(std::move(commands), owner, std::move(staged));
+    return api_.submit(std::move(commands), owner, std::move(staged));
   } catch (const std::bad_alloc&) {
     fail(owner);
+    return false;
   }
 }
 
 void Engine::fail(const std::shared_ptr<Inbox>& inbox) noexcept {
   connections_.each([&](Connection& connection) {
-    if (connection.inbox() == inbox) io_.note_short(connection);
+    if (connection.inbox() == inbox) connection.lane().note_short(connection);
   });
 }
 
@@ -64,14 +70,12 @@ void Engine::grant(std::uint32_t number, const std::shared_ptr<Inbox>& inbox,
                    std::uint64_t messages, std::uint64_t bytes) {
   std::shared_ptr<Connection> connection = connections_.find(number);
   if (!connection || connection->inbox() != inbox) return;
-  if (connection->state().credit.grant(messages, bytes)) io_.resume(std::move(connection));
+  if (connection->state().credit.grant(messages, bytes)) connection->lane().resume(connection);
 }
 
-void Engine::resume_all(std::shared_ptr<Inbox> inbox) { io_.resume_all(std::move(inbox)); }
-
-void Engine::abandon(const std::shared_ptr<Inbox>& inbox) {
+void Engine::abandon(const std::shared_ptr<Inbox>& inbox, Lane& lane) {
   inbox->close();
-  io_.abandon(inbox);
+  lane.abandon(inbox);
 }
 
 std::optional<Traffic> Engine::traffic(std::uint32_t number) const {
@@ -84,12 +88,12 @@ int Engine::start() noexcept {
   const std::lock_guard lock(starting_);
   if (is_started_) return 0;
   MemoryReserve::open();
-  if (const int error = io_.poller().open(); error != 0) return error;
+  if (const int error = io_.open(); error != 0) return error;
   stay_loaded();
   int error = 0;
   try {
-    // From a thread of its own, so that no JavaScript thread ever calls Paho, and with all signals
-    // blocked, which Paho's threads inherit: signals are Node's.
+    // From a thread of its own, with all signals blocked, which Paho's threads inherit: signals are
+    // Node's.
     std::thread starter([this, &error] {
       block_signals();
       error = PahoClient::start_threads(*this);
@@ -122,7 +126,7 @@ void Engine::write(std::uint32_t number, PahoPacket packet) noexcept {
   try {
     write(connection, packet);
   } catch (const std::bad_alloc&) {
-    io_.note_short(*connection);
+    connection->lane().note_short(*connection);
   }
 }
 

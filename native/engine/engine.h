@@ -27,19 +27,22 @@ class Engine final : private PahoHooks {
  public:
   static Engine& instance();
 
-  // Starts connecting; the connection's number. One for which the engine's own descriptors and
-  // threads could not be had has ended at once, and another tries again.
-  std::uint32_t open(ConnectionOptions options, std::shared_ptr<Inbox> inbox);
-  // Commands of one environment: see ApiThread::submit().
-  void submit(std::vector<std::uint8_t> commands, std::shared_ptr<Inbox> owner,
-              std::deque<SharedBuffer> staged = {});
+  // For the connections of one environment.
+  [[nodiscard]] std::shared_ptr<Lane> make_lane();
+  // Starts connecting, in this environment's lane; the connection's number. One for which the
+  // engine's own descriptors and threads could not be had has ended at once, and another tries
+  // again.
+  std::uint32_t open(ConnectionOptions options, std::shared_ptr<Inbox> inbox,
+                     const std::shared_ptr<Lane>& lane);
+  // Commands of one environment, on its thread: see ApiThread::submit().
+  [[nodiscard]] bool submit(std::vector<std::uint8_t>&& commands,
+                            const std::shared_ptr<Inbox>& owner,
+                            std::deque<SharedBuffer>&& staged = {});
   // This environment's connection may take in so much since it began (credit.h).
   void grant(std::uint32_t number, const std::shared_ptr<Inbox>& inbox, std::uint64_t messages,
              std::uint64_t bytes);
-  // The inbox was full and has room again.
-  void resume_all(std::shared_ptr<Inbox> inbox);
   // The environment goes: its inbox takes nothing more, its connections end.
-  void abandon(const std::shared_ptr<Inbox>& inbox);
+  static void abandon(const std::shared_ptr<Inbox>& inbox, Lane& lane);
   // What a connection has moved; nothing if there is none.
   [[nodiscard]] std::optional<Traffic> traffic(std::uint32_t number) const;
 
@@ -66,9 +69,11 @@ class Engine final : private PahoHooks {
 
   ExitGate gate_;
   Connections connections_;
-  // Each posts to the other.
-  IoThread io_{api_, gate_};
+  IoThread io_{gate_};
   ApiThread api_{io_, connections_, gate_};
+  // All environments share one where pollers cannot watch each other.
+  const std::shared_ptr<Lane> only_lane_ =
+      Poller::kNests ? nullptr : std::make_shared<Lane>(api_, io_, gate_);
   std::mutex starting_;
   bool is_started_ = false;
 };

@@ -77,6 +77,17 @@ void Inbox::ring() {
   ring_if_needed();
 }
 
+void Inbox::hold_bell() {
+  const std::lock_guard lock(mutex_);
+  rung_ = true;
+}
+
+bool Inbox::let_ring() {
+  const std::lock_guard lock(mutex_);
+  rung_ = !chunks_.empty();
+  return rung_;
+}
+
 void Inbox::ring_if_needed() {
   if (rung_ || closed_ || chunks_.empty()) return;
   rung_ = true;

@@ -75,6 +75,11 @@ class Inbox {
   void call();
   // How often JavaScript has come by.
   [[nodiscard]] std::uint64_t visits() const;
+  // The environment's thread: it writes here itself and looks afterwards, so nothing rings until
+  // let_ring() says that nothing waits, or drain() does.
+  void hold_bell();
+  // True: something waits, and is to be drained.
+  [[nodiscard]] bool let_ring();
 
   struct Drained {
     std::size_t records = 0;

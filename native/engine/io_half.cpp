@@ -26,6 +26,7 @@ const char* stranger(Bytes bytes) noexcept {
 
 IoHalf::IoHalf(ConnectionState& state, ConnectionOptions& options, const PropertyValues& own)
     : stream_options(std::move(static_cast<StreamOptions&>(options))),
+      latency(options.latency),
       state_(state),
       clean_start_(options.fields.clean_start),
       largest_message_(options.largest_message == 0 ? UINT64_MAX : options.largest_message),

@@ -1,11 +1,12 @@
-// A connection's half on the I/O thread: how its stream comes about, what is read from it, and its
+// A connection's half in its lane: how its stream comes about, what is read from it, and its
 // keepalive. It alone ends the connection.
 //
-// I/O thread only, without a lock of its own. What the API thread has of it goes through
+// Guarded by its lane's turn, without a lock of its own. What the API thread has of it goes through
 // ConnectionState.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,7 +24,7 @@
 
 namespace aiomqtt {
 
-// What the I/O thread gathers while it works through one read.
+// What is gathered while one read is worked through.
 class Burst {
  public:
   explicit Burst(Inbox& inbox) : inbox_(inbox) {}
@@ -54,6 +55,8 @@ class IoHalf {
   std::unique_ptr<Connector> connector;
   std::unique_ptr<TlsStream> handshaking;
   std::string peer;  // "address:port"
+  // How long a message may be held back.
+  const std::chrono::milliseconds latency;
   // DISCONNECT was written: the connection ends when all has left.
   bool ends_when_empty = false;
 

@@ -1,6 +1,6 @@
 // The thread that reads: Paho's own receive thread, whose wait for a ready socket is next(). It
-// connects, reads, checks and delivers; packets that are Paho's it hands over one at a time. It
-// flushes acknowledgements after each burst, keeps connections alive, and ends them.
+// works on the lanes that nobody else leads, watches over those that an event loop leads, and hands
+// Paho the packets that are Paho's, one at a time.
 #pragma once
 
 #include <array>
@@ -10,41 +10,31 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "engine/connection.h"
 #include "engine/exit_gate.h"
+#include "engine/lane.h"
 #include "platform/poller.h"
 
 namespace aiomqtt {
-
-class ApiThread;
 
 class IoThread {
  public:
   using Clock = std::chrono::steady_clock;
 
-  IoThread(ApiThread& api, ExitGate& gate) noexcept : api_(api), gate_(gate) {}
+  explicit IoThread(ExitGate& gate) noexcept : gate_(gate) {}
 
   // -- any thread --
-  Poller& poller() noexcept { return poller_; }
-  void start(std::shared_ptr<Connection> connection);
-  // Graceful: when all that was written has left. By force: now.
-  void close(std::shared_ptr<Connection> connection, bool force);
-  // It had stopped for want of room, and has some.
-  void resume(std::shared_ptr<Connection> connection);
-  // The inbox was full and has room again.
-  void resume_all(std::shared_ptr<Inbox> inbox);
-  // The environment is gone: all its connections end by force.
-  void abandon(std::shared_ptr<Inbox> inbox);
-  // A PUBREC that was held goes to Paho, which answers it.
-  void hand_pubrec(std::shared_ptr<Connection> connection, std::uint16_t packet_identifier,
-                   std::uint8_t code);
-  // Something of the connection's could not be done for want of memory: it ends, and says so. Takes
-  // none itself.
-  void note_short(Connection& connection) noexcept;
+  // Before it starts. 0, or an errno: there is no descriptor for it, and another call tries again.
+  [[nodiscard]] int open() noexcept { return poller_.open(); }
+  // Works on this lane as well, until it is over.
+  void watch(std::shared_ptr<Lane> lane);
+  // Ends the current or the next wait: a lane is to be led, or worked on.
+  void wake() noexcept { poller_.wake(); }
+  // Until when it sleeps at most; long ago while it does not.
+  [[nodiscard]] Clock::time_point sleeps_until() const noexcept { return sleeps_until_; }
   // While it is held Paho is not in the middle of a packet. A handle that is destroyed just then
   // leaks the packet. Taken before Paho's own lock.
   [[nodiscard]] std::unique_lock<std::mutex> hold_off_paho() {
@@ -54,103 +44,63 @@ class IoThread {
   // -- I/O thread, by way of Paho (paho/hooks.h) --
   // Waits until a packet is there for Paho; returns its connection's number.
   [[nodiscard]] std::uint32_t next() noexcept;
-  // The packet that next() returned for: reads on from where the last call ended. Null when
-  // `connection` has none, or less than `size` bytes of it are left.
+  // The packet that next() returned for: see Reading.
   [[nodiscard]] const std::uint8_t* take_for_paho(std::uint32_t connection,
-                                                  std::size_t size) noexcept;
-  void note_unflushed(std::shared_ptr<Connection> connection);
+                                                  std::size_t size) noexcept {
+    return working_ ? working_->reading().take_for_paho(connection, size) : nullptr;
+  }
+  void note_unflushed(std::shared_ptr<Connection> connection) {
+    if (working_) working_->reading().note_unflushed(std::move(connection));
+  }
 
  private:
-  static constexpr std::size_t kScratchSize = 256 * 1024;
-  static constexpr std::size_t kEventsAtOnce = 128;
-  // How long a peer may take to close after our DISCONNECT before we close ourselves.
-  static constexpr std::chrono::seconds kLinger{2};
-  static constexpr std::chrono::milliseconds kLongestTick{4000};
-  // After a connection is made, which may be one of many, and needs looking after.
-  static constexpr std::chrono::milliseconds kSoonestTick{100};
+  // A lane, and how this thread hears of it.
+  struct Watched {
+    std::shared_ptr<Lane> lane;
+    // What happens there wakes this thread.
+    bool is_armed = true;
+    // Something has happened while its loop leads: when to see whether the loop has turned.
+    Clock::time_point look_at = Clock::time_point::max();
+    std::uint64_t turns = 0;
+  };
 
-  struct Post {
-    enum class Kind : std::uint8_t { kStart, kClose, kAbort, kResume, kRoom, kAbandon, kPubrec };
-    Kind kind = Kind::kStart;
-    std::shared_ptr<Connection> connection;
-    std::shared_ptr<Inbox> inbox;
-    // Of a PUBREC.
-    std::uint16_t packet_identifier = 0;
-    std::uint8_t code = 0;
-  };
-  struct Lingering {
-    std::unique_ptr<Stream> stream;
-    Clock::time_point until;
-  };
+  // How long a loop may leave lying what has come.
+  static constexpr std::chrono::milliseconds kPatience{20};
+  // Looks at one lane before the others have theirs.
+  static constexpr unsigned kLooks = 8;
+  static constexpr std::size_t kEventsAtOnce = 32;
+  // How long it takes until another look is worth it whether there is memory again.
+  static constexpr std::chrono::milliseconds kRelief{10};
 
   [[nodiscard]] std::uint32_t next_packet();
-  // There was no memory for what was being done: who it was done for ends.
-  void give_up() noexcept;
-  // Ends those that are short of memory; and while the reserve cannot be had again, who holds most.
-  void relieve();
-  [[nodiscard]] bool is_known(const Connection& connection) const;
-  [[nodiscard]] std::shared_ptr<Connection> shortest() const;
-  [[nodiscard]] std::shared_ptr<Connection> heaviest() const;
-  void post(Post post);
-  [[nodiscard]] std::vector<std::shared_ptr<Connection>> connections_of(const Inbox& inbox) const;
-  void run_posts();
-  void run(Post& post);
-  void linger(std::uint32_t number, std::unique_ptr<Stream> stream) noexcept;
-  void start_connecting(const std::shared_ptr<Connection>& connection);
-  void on_event(const Poller::Event& event);
-  void on_connector(const std::shared_ptr<Connection>& connection, Connector::State state);
-  void on_socket(const std::shared_ptr<Connection>& connection, std::unique_ptr<Stream> socket);
-  void on_handshake(const std::shared_ptr<Connection>& connection);
-  void on_stream_up(const std::shared_ptr<Connection>& connection, std::unique_ptr<Stream> stream);
-  void on_stream(const std::shared_ptr<Connection>& connection, std::uint32_t ready);
-  void on_stream_down(const std::shared_ptr<Connection>& connection, int error);
-  void resume(const std::shared_ptr<Connection>& connection, IoHalf::Pause reason);
-  // The stream may hold bytes that the poller knows nothing of.
-  void read_again_if_more(const std::shared_ptr<Connection>& connection);
-  // Begins a burst with the oldest PUBREC that was held. True: it is in for_paho_.
-  [[nodiscard]] bool hand_over_pubrec();
-  // Works through what was read. True: a packet for Paho is in for_paho_.
-  [[nodiscard]] bool work_through_burst();
-  void finish_burst();
-  void end_burst(const Ending& ending);
-  void end(const std::shared_ptr<Connection>& connection, const Ending& ending);
-  void close_gently(const std::shared_ptr<Connection>& connection);
-  void on_time();
-  // The keepalives of all connections.
-  void look_after(Clock::time_point now);
-  [[nodiscard]] int timeout_ms() const;
-  void flush();
+  // Takes up new lanes and lets go of those that are over.
+  void renew();
+  // What is due, or was left by its loop, becomes ready. Returns when to see again.
+  [[nodiscard]] Clock::time_point see_to_lanes();
+  void see_to(std::uint32_t key, Watched& watched, Clock::time_point now);
+  void arm(std::uint32_t key, Watched& watched, bool armed) noexcept;
+  void sleep(Clock::time_point until);
+  void on_event(std::uint32_t key);
 
-  ApiThread& api_;
   ExitGate& gate_;
   Poller poller_;
-  // Any thread, under the lock; it is held while nothing else is called.
-  mutable std::mutex mutex_;
-  std::vector<Post> posted_;
   std::mutex paho_reads_;
-  std::atomic<bool> someone_is_short_{false};
+  std::atomic<Clock::time_point> sleeps_until_{Clock::time_point::min()};
+  // Any thread, under the lock; it is held while nothing else is called.
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Lane>> new_;
 
   // I/O thread only.
-  std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> live_;
-  std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> connecting_;
-  std::unordered_map<std::uint32_t, Lingering> lingering_;
-  std::array<Poller::Event, kEventsAtOnce> events_{};
-  std::size_t event_ = 0;
-  std::size_t event_count_ = 0;
-  std::unique_ptr<std::uint8_t[]> scratch_ = std::make_unique<std::uint8_t[]>(kScratchSize);
-  std::vector<Post> running_;
-  std::size_t next_post_ = 0;            // of running_
-  std::shared_ptr<Connection> at_work_;  // whose event is being worked on
-  std::shared_ptr<Connection> reading_;  // whose burst is being worked through
-  std::optional<Burst> burst_;
-  bool rings_later_ = false;  // Paho worked in this burst, and what it said was not rung for
-  Bytes for_paho_;
+  std::unordered_map<std::uint32_t, Watched> watched_;
+  std::vector<std::shared_ptr<Lane>> adding_;  // what was new_
+  Clock::time_point relieve_at_{};
+  std::uint32_t last_key_ = 0;
+  std::deque<std::shared_ptr<Lane>> ready_;
+  std::shared_ptr<Lane> working_;
+  std::unique_lock<std::mutex> turn_;  // of working_
   std::unique_lock<std::mutex> paho_reads_now_{paho_reads_, std::defer_lock};
-  std::vector<std::shared_ptr<Connection>> unflushed_;
-  std::vector<std::shared_ptr<Connection>> reading_again_;  // in this round
-  std::vector<std::shared_ptr<Connection>> read_again_;     // in the next one
-  std::deque<Post> pubrecs_;
-  Clock::time_point next_tick_{};
+  int timeout_ms_ = 0;  // for the first look at the next lane
+  std::array<Poller::Event, kEventsAtOnce> events_{};
 };
 
 }  // namespace aiomqtt

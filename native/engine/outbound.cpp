@@ -87,7 +87,7 @@ bool Outbound::take_repeated_from(const PahoPacket& packet) noexcept {
   return true;
 }
 
-// Paho writes what it was handed in that order, on this thread, before it is handed more.
+// Paho writes what it was handed in that order, in this turn, before it is handed more.
 std::uint32_t Outbound::take_departing_from(const PahoPacket& packet) noexcept {
   const std::uint8_t first = packet.head[0];
   if (first >> 4 != packet::kPublish || (first & 0b0110) != 0) return 0;

@@ -42,7 +42,7 @@ class Fuzzed {
   Fuzzed(int set_up, std::size_t cut, Bytes input)
       : cut_(cut),
         connection_(std::make_shared<Connection>(kNumber, options_of(set_up), inbox_,
-                                                 threads().io.poller(), threads().api)) {
+                                                 threads().lane, threads().api)) {
     const int version = connection_->state().version;
     if ((set_up & kAccepted) != 0) {
       put(script_.reads.emplace_back(),

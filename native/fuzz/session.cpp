@@ -15,7 +15,7 @@ Buffer taken_up(const Buffer& state) {
   ConnectionOptions options = options_for({}, kMqtt5);
   options.session = state;
   const auto connection =
-      std::make_shared<Connection>(1, std::move(options), inbox, threads.io.poller(), threads.api);
+      std::make_shared<Connection>(1, std::move(options), inbox, threads.lane, threads.api);
   connection->io().end({});
   const std::vector<Event> events = InboxReader(*inbox).drain();
   CHECK_EQ(events.size(), 2U);

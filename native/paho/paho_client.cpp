@@ -7,6 +7,13 @@
 
 #include "paho/seam.h"
 
+#ifdef __ELF__
+// Works on one of Paho's commands; 0: there is none that can be worked on. A local function of
+// Paho's, which the table makes callable (symbols.json) unless the compiler has left nothing of it.
+// Hidden, so that another Paho in the process is never called in its place.
+extern "C" __attribute__((weak, visibility("hidden"))) int MQTTAsync_processCommand(void);
+#endif
+
 namespace aiomqtt {
 namespace {
 
@@ -190,6 +197,21 @@ int PahoClient::unsubscribe(std::span<const Filter> filters, Bytes properties) {
 void PahoClient::destroy() noexcept {
   if (handle_ != nullptr) MQTTAsync_destroy(&handle_);
   handle_ = nullptr;
+}
+
+bool PahoClient::can_work() noexcept {
+#ifdef __ELF__
+  return MQTTAsync_processCommand != nullptr;
+#else
+  return false;
+#endif
+}
+
+void PahoClient::work() noexcept {
+#ifdef __ELF__
+  while (MQTTAsync_processCommand() != 0) {
+  }
+#endif
 }
 
 int PahoClient::start_threads(PahoHooks& hooks) {

@@ -2,7 +2,8 @@
 // up, destroyed when the connection ends. Paho's own reconnection, timeouts, keepalive, buffering
 // and persistence are never used.
 //
-// API thread only. Callbacks come on the I/O thread, with Paho's lock held: they note and return.
+// Only by who has the API thread's turn. Callbacks come on the I/O thread, with Paho's lock held:
+// they note and return.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +82,12 @@ class PahoClient {
   // they never stop. From then on Paho reaches the engine through `hooks`. 0, or an errno: not all
   // could be made, and another call tries the others again.
   [[nodiscard]] static int start_threads(PahoHooks& hooks);
+
+  // Paho's send thread works through the commands that Paho was handed. work() does it in its place
+  // on another thread, while the send thread is in its wait (PahoHooks::wait_for_commands) and
+  // stays there. Only if can_work().
+  [[nodiscard]] static bool can_work() noexcept;
+  static void work() noexcept;
 
  private:
   void* handle_ = nullptr;

@@ -1,5 +1,5 @@
-// Waits for descriptors, as the system does it best (platform/*/poller.cpp). wait() on the I/O
-// thread; everything else from any thread.
+// Waits for descriptors, as the system does it best (platform/*/poller.cpp). wait() on one thread
+// at a time; everything else from any thread.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,13 @@ class Poller {
     std::uint32_t ready = 0;
   };
 
+  // Whether another poller, or an event loop, can watch this one's descriptor().
+#ifdef _WIN32
+  static constexpr bool kNests = false;
+#else
+  static constexpr bool kNests = true;
+#endif
+
   Poller();
   ~Poller();
   // Before anything else. 0, or an errno: there is no descriptor for it, and another call tries
@@ -44,6 +51,10 @@ class Poller {
   [[nodiscard]] std::size_t wait(int timeout_ms, std::span<Event> events) noexcept;
   // Ends the current or the next wait(). Sticky.
   void wake() noexcept;
+
+  // Readable while wait() would not wait.
+  [[nodiscard]] NativeSocket descriptor() const noexcept;
+  [[nodiscard]] bool has_events() const noexcept;
 
  private:
   struct System;

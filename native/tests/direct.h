@@ -17,8 +17,9 @@ namespace aiomqtt::testing {
 struct IdleThreads {
   ExitGate gate;
   Connections connections;
-  IoThread io{api, gate};
+  IoThread io{gate};
   ApiThread api{io, connections, gate};
+  std::shared_ptr<Lane> lane = std::make_shared<Lane>(api, io, gate);
 };
 
 class Direct {
@@ -28,8 +29,8 @@ class Direct {
   explicit Direct(int version) : Direct(options_for({}, version)) {}
   explicit Direct(ConnectionOptions options)
       : version_(options.fields.version),
-        connection(std::make_shared<Connection>(kNumber, std::move(options), inbox_,
-                                                threads_.io.poller(), threads_.api)) {
+        connection(std::make_shared<Connection>(kNumber, std::move(options), inbox_, threads_.lane,
+                                                threads_.api)) {
     connection->output().attach(std::make_unique<ScriptedStream>(script));
     connection->io().note_received(now_ms(), 0);
   }

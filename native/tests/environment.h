@@ -2,6 +2,7 @@
 // each, waited for with a deadline.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -19,6 +20,21 @@ namespace aiomqtt::testing {
 // Options for one address, with a client that has the least to say.
 ConnectionOptions options_for(const Address& address, int version = kMqtt311);
 
+// While it lives, this thread does the engine's work in JavaScript's place.
+class EngineWork {
+ public:
+  EngineWork() noexcept { is_on_ = true; }
+  ~EngineWork() { is_on_ = false; }
+  EngineWork(const EngineWork&) = delete;
+  EngineWork& operator=(const EngineWork&) = delete;
+  [[nodiscard]] static bool is_on() noexcept { return is_on_; }
+
+ private:
+  inline static thread_local bool is_on_ = false;
+};
+
+// JavaScript's thread leads its lane whenever it waits here, as with libuv, if AIOMQTT_TEST_LEAD is
+// set; between two waits it is busy.
 class Environment {
  public:
   Environment();
@@ -49,6 +65,7 @@ class Environment {
 
   // Nothing is drained while this holds, as when JavaScript is busy.
   const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
+  const std::shared_ptr<Lane>& lane() const { return lane_; }
 
  private:
   struct Doorbell {
@@ -58,7 +75,11 @@ class Environment {
   };
 
   void drain();
+  void wait_for_bell(std::chrono::steady_clock::time_point until);
+  void wait_on_loop();
 
+  std::shared_ptr<Lane> lane_ = Engine::instance().make_lane();
+  Lane::Watch watch_;
   std::shared_ptr<Doorbell> doorbell_;
   std::shared_ptr<Inbox> inbox_;
   InboxReader reader_;

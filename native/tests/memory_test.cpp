@@ -16,7 +16,8 @@
 namespace aiomqtt::testing {
 namespace {
 
-// What fails: allocations of other threads than the test's own, from the `first`-th on, so many.
+// What fails: allocations of the engine, whichever thread works for it, from the `first`-th on, so
+// many.
 struct Shortage {
   std::atomic<std::int64_t> until_first{INT64_MAX};
   std::atomic<std::int64_t> failing{0};
@@ -25,12 +26,13 @@ constinit Shortage shortage;
 thread_local bool is_test_thread = false;
 
 bool fails() noexcept {
-  if (is_test_thread || shortage.failing.load(std::memory_order_relaxed) == 0) return false;
+  if (is_test_thread && !EngineWork::is_on()) return false;
+  if (shortage.failing.load(std::memory_order_relaxed) == 0) return false;
   if (--shortage.until_first >= 0) return false;
   return --shortage.failing >= 0;
 }
 
-// Allocations of the engine's threads during `action`.
+// Allocations of the engine during `action`.
 template <typename Action>
 std::int64_t count(Action action) {
   constexpr std::int64_t kMany = INT64_MAX / 2;
@@ -207,6 +209,10 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   }
 }
 
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
+// Not inlined: what frees beside what allocates is taken for a mistake by GCC 14.
+#define AIOMQTT_APART __attribute__((noinline))
+AIOMQTT_APART void operator delete(void* block) noexcept { std::free(block); }
+AIOMQTT_APART void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+AIOMQTT_APART void operator delete(void* block, const std::nothrow_t&) noexcept {
+  std::free(block);
+}

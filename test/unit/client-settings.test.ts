@@ -52,6 +52,7 @@ test('the defaults are those of aiomqtt', (t) => {
     store: null,
     manualAcks: false,
     topicAliases: 0,
+    latency: 0.001,
   })
   for (const method of ['debug', 'info', 'warn', 'error'] as const)
     t.is(logger[method]('not printed'), undefined)
@@ -128,6 +129,7 @@ test('everything that was given is there', (t) => {
     store,
     manualAcks: true,
     topicAliases: 11,
+    latency: 0.25,
     authentication: { method: 'm', respond: () => null },
   })
   t.is(given.username, '')
@@ -163,6 +165,7 @@ test('everything that was given is there', (t) => {
   t.is(given.store, store)
   t.true(given.manualAcks)
   t.is(given.topicAliases, 11)
+  t.is(given.latency, 0.25)
   t.is(given.authentication?.method, 'm')
   t.is(given.authentication?.data, null)
   t.is(given.authentication?.respond(null), null)
@@ -527,6 +530,8 @@ const wrong: Array<[options: object, error: typeof TypeError | typeof RangeError
     "offlineQueue got an unexpected keyword argument 'max'. Did you mean 'maxBytes'?",
   ],
   [{ topicAliases: 1 }, RangeError, 'topicAliases only apply to MQTT V5'],
+  [{ latency: -0.001 }, RangeError, 'latency must be a number of seconds from 0 to 1, not -0.001'],
+  [{ latency: 1.5 }, RangeError, 'latency must be a number of seconds from 0 to 1, not 1.5'],
   [
     { protocol: V5, topicAliases: 65536 },
     RangeError,

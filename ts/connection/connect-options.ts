@@ -27,6 +27,7 @@ export function connectOptions(
     keepalive,
     properties: encodeConnectProperties(properties, settings.authentication),
     topicAliases: settings.topicAliases,
+    latency: Math.floor(settings.latency * 1000),
     maxInflight: settings.maxInflightMessages,
     ...incomingBounds(settings),
     holdAcknowledgements: settings.manualAcks || settings.store !== null,

@@ -15,8 +15,14 @@ export interface Binding {
   /**
    * Registers the environment's doorbell. Called once, before anything else.
    * @param onEvents runs on this environment's event loop when events wait; one call for a whole burst
+   * @param hasLibuv whether that event loop is libuv's, and so may read by itself (`lead()`)
    */
-  attach(onEvents: () => void): void
+  attach(onEvents: () => void, hasLibuv: boolean): void
+  /**
+   * The event loop reads what comes by itself from now on, if that is good just now, and for as long as it is. Otherwise,
+   * and without libuv, the I/O thread does.
+   */
+  lead(): void
   /** Keeps the event loop alive until `release()`. Calling it twice is the same as once. */
   hold(): void
   /** Stops keeping the event loop alive. Calling it twice is the same as once. */
@@ -37,10 +43,11 @@ export interface Binding {
   /** As `stage()`, without another copy. @param kept what `keep()` gave */
   stageKept(kept: Uint8Array): void
   /**
-   * Copies commands; they are executed in order on the API thread.
+   * Copies commands; they are executed in order, on the API thread or, few as they are, at once on this one.
    * @param length the number of bytes of `commands` in use, a multiple of 4
+   * @returns true if something waits by now that the doorbell does not ring for: `drain()` must follow
    */
-  submit(commands: Uint8Array, length: number): void
+  submit(commands: Uint8Array, length: number): boolean
   /**
    * Says how much a connection may deliver: totals since it began, at first none. What there is no room for is neither
    * delivered nor acknowledged; nothing behind it is read, and STALLED tells of it. Keepalive goes on.
@@ -132,6 +139,8 @@ export interface ConnectionOptions {
   mostUnreleased: number
   /** QoS 1 and 2 publishes partway at once, 1 to 65,535; lowered to the broker's Receive Maximum. */
   maxInflight: number
+  /** Milliseconds that a message may be held back at most; 0: none is. */
+  latency: number
   /** MQTT 5: the most topic aliases that PUBLISH may be given, within the broker's limit; 0 to 65,535. */
   topicAliases: number
   /**

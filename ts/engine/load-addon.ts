@@ -176,3 +176,13 @@ function advice(): string {
     'prebuilds/, from where it can be copied into the installed package.'
   )
 }
+
+/**
+ * Whether this runtime's event loop is libuv's; Bun and Deno have event loops of their own. Tests have the I/O thread read
+ * whatever happens, with the environment variable AIOMQTT_TEST_LEAD=io.
+ */
+export function hasLibuv(): boolean {
+  const { bun, deno } = process.versions
+  const isNode = process.release?.name === 'node' && bun === undefined && deno === undefined
+  return isNode && process.env.AIOMQTT_TEST_LEAD !== 'io'
+}

@@ -5,7 +5,7 @@ import { Deadlines } from '../support/deadlines.js'
 import type { Binding } from './binding.js'
 import { CommandBatch, FULL_BATCH } from './command-batch.js'
 import { EventReader } from './event-reader.js'
-import { loadAddon } from './load-addon.js'
+import { hasLibuv, loadAddon } from './load-addon.js'
 import { Turns, type TurnTask } from './turns.js'
 
 /** After as many records the program has its turn with what they brought. */
@@ -43,7 +43,7 @@ export class Runtime implements TurnTask {
 
   constructor(readonly binding: Binding) {
     this.events = new EventReader(binding)
-    binding.attach(() => this.drain())
+    binding.attach(() => this.drain(), hasLibuv())
   }
 
   /** A promise was given out: the event loop stays alive until `release()`. */
@@ -114,9 +114,10 @@ export class Runtime implements TurnTask {
     this.deadlines.endTick()
     const { commands } = this
     if (commands.length === 0) return
-    this.binding.submit(commands.bytes, commands.length)
+    const mustDrain = this.binding.submit(commands.bytes, commands.length)
     commands.clear()
     this.staged = 0
+    if (mustDrain) this.goOnLater()
   }
 
   /** The native side has something, in a turn of the event loop of its own. */
@@ -142,6 +143,7 @@ export class Runtime implements TurnTask {
     const goesOn = this.step(this.settled + STEP_SETTLED)
     this.turns.spend()
     if (goesOn) this.goOnLater()
+    else this.binding.lead()
   }
 
   private goOnLater(): void {

@@ -33,6 +33,9 @@ type Given<Key extends keyof ClientOptions> = ClientOptions[Key]
 
 const NO_LIMIT = Number.POSITIVE_INFINITY
 const MOST_INFLIGHT = 65535
+/** Seconds. */
+const DEFAULT_LATENCY = 0.001
+const MOST_LATENCY = 1
 
 export function checkPort(port: unknown): number {
   if (typeof port === 'number' && port <= 0) throw rangeError('Invalid port number.')
@@ -47,6 +50,17 @@ export function checkBindPort(port: Given<'bindPort'>): number {
 export function checkKeepalive(keepalive: Given<'keepalive'>): number {
   if (typeof keepalive === 'number' && keepalive < 0) throw rangeError('Keepalive must be >=0.')
   return checkInteger('keepalive', keepalive ?? 60, 0, 65535)
+}
+
+export function checkLatency(latency: Given<'latency'>): number {
+  const seconds: unknown = latency ?? DEFAULT_LATENCY
+  if (typeof seconds !== 'number') {
+    throw typeError(`latency must be a number of seconds, not ${describeType(seconds)}`)
+  }
+  if (!(seconds >= 0 && seconds <= MOST_LATENCY)) {
+    throw rangeError(`latency must be a number of seconds from 0 to ${MOST_LATENCY}, not ${seconds}`)
+  }
+  return seconds
 }
 
 export function checkProtocol(value: Given<'protocol'>): ProtocolVersion {

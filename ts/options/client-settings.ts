@@ -34,6 +34,7 @@ import {
   checkIdentifier,
   checkInflight,
   checkKeepalive,
+  checkLatency,
   checkOptionalBoolean,
   checkOutgoing,
   checkPassword,
@@ -111,6 +112,8 @@ export class ClientSettings {
   readonly store: Store | null
   readonly manualAcks: boolean
   readonly topicAliases: number
+  /** Seconds. */
+  readonly latency: number
   readonly #values: Values
   readonly #makers: Makers
   readonly #websocketHeaders: WebSocketHeaders | null
@@ -187,6 +190,7 @@ export class ClientSettings {
     this.store = checkStore(options.store)
     this.manualAcks = checkBoolean('manualAcks', options.manualAcks ?? false)
     this.topicAliases = checkInteger('topicAliases', options.topicAliases ?? 0, 0, 65535)
+    this.latency = checkLatency(options.latency)
     this.#authentication = checkAuthentication(options.authentication)
     this.#checkContradictions()
     Object.freeze(this)

@@ -1,5 +1,6 @@
 #include "platform/poller.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -96,6 +97,13 @@ void Poller::wake() noexcept {
   count_system_call();
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto ignored = ::write(system_->wake.get(), &one, sizeof one);
+}
+
+NativeSocket Poller::descriptor() const noexcept { return system_->epoll.get(); }
+
+bool Poller::has_events() const noexcept {
+  pollfd self{system_->epoll.get(), POLLIN, 0};
+  return ::poll(&self, 1, 0) > 0;
 }
 
 }  // namespace aiomqtt

@@ -1,6 +1,7 @@
 // kqueue: a filter each for reading and writing, there while it is asked for.
 #include "platform/poller.h"
 
+#include <poll.h>
 #include <sys/event.h>
 #include <sys/time.h>
 
@@ -101,6 +102,13 @@ std::size_t Poller::wait(int timeout_ms, std::span<Event> events) noexcept {
 void Poller::wake() noexcept {
   count_system_call();
   system_->apply(kWakeIdentifier, EVFILT_USER, 0, NOTE_TRIGGER);
+}
+
+NativeSocket Poller::descriptor() const noexcept { return system_->queue.get(); }
+
+bool Poller::has_events() const noexcept {
+  pollfd self{system_->queue.get(), POLLIN, 0};
+  return ::poll(&self, 1, 0) > 0;
 }
 
 }  // namespace aiomqtt

@@ -173,4 +173,8 @@ void Poller::wake() noexcept {
   system_->ring_locked();
 }
 
+NativeSocket Poller::descriptor() const noexcept { return kNoSocket; }
+
+bool Poller::has_events() const noexcept { return false; }
+
 }  // namespace aiomqtt
